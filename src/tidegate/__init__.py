@@ -1,0 +1,1 @@
+"""Tidegate carries a commit one way, from Git to the running workload."""

@@ -1,0 +1,1 @@
+"""The only room where the parts are put together: one machine's Tidegate, and a cluster's."""

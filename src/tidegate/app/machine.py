@@ -1,0 +1,328 @@
+"""One machine's Tidegate, from its home to its open doors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
+
+from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
+from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
+from tidegate.base.home import Home, Server
+from tidegate.build.spawn import build_image
+from tidegate.deploy.controller import KustomizationController
+from tidegate.engine.clock import SystemClock
+from tidegate.engine.events import EventRecorder, sweep
+from tidegate.engine.file_tags import FileTags
+from tidegate.engine.logs import ControllerLogs
+from tidegate.engine.manager import Manager
+from tidegate.engine.metrics import Metrics
+from tidegate.engine.outcome import Context, Controller
+from tidegate.engine.sqlite_store import SqliteStore
+from tidegate.git.mirror import Mirrors
+from tidegate.git.origins import Origins
+from tidegate.git.repository import Repository
+from tidegate.git.trees import LocalTrees
+from tidegate.kinds import strict
+from tidegate.kinds.objects import ObjectKey
+from tidegate.oci.auth import Endpoint
+from tidegate.oci.blobs import BlobStore
+from tidegate.oci.client import RegistryClient
+from tidegate.oci.credentials import Access
+from tidegate.oci.facts_cache import FactsCache
+from tidegate.oci.provenance import revision_of_image
+from tidegate.runner.actions.action import Services
+from tidegate.runner.controller import RunnerController
+from tidegate.runner.feed import RunFeed
+from tidegate.runner.local_jobs import LocalJobs
+from tidegate.runner.logs import RunLogs
+from tidegate.runner.repositories import hosted
+from tidegate.runner.runs import WorkflowRunController
+from tidegate.runtime.local import LocalRuntime, LocalWorkloads
+from tidegate.scan.controller import ImageRepositoryController
+from tidegate.select.controller import ImagePolicyController
+from tidegate.select.explainer import Explainer
+from tidegate.serve.auth import Authorizer
+from tidegate.serve.certificates import ensure_certificates
+from tidegate.serve.doors import application
+from tidegate.serve.following import Followed, Follower
+from tidegate.serve.git import GitDoor
+from tidegate.serve.git_repositories import HostedRepositories
+from tidegate.serve.hints import Hints
+from tidegate.serve.kubernetes.definitions import store_definitions
+from tidegate.serve.kubernetes.door import KubernetesDoor
+from tidegate.serve.listen import LOOPBACK, Tls, bind, port_of, serve
+from tidegate.serve.own_tags import OwnTags
+from tidegate.serve.page import Page
+from tidegate.serve.pod_logs import Logs
+from tidegate.serve.push_feed import PushFeed, Wiring
+from tidegate.serve.registry import RegistryDoor
+from tidegate.source.controller import GitRepositoryController
+from tidegate.update.controller import ImageUpdateAutomationController
+
+POLL_ONLY_INTERVAL = 5.0
+SWEEP_EVERY = 600.0
+# A run that waits for its turn waits inside its reconciliation, so there must be a place for every one.
+RUNS_AT_ONCE = 256
+GIT_HOSTS = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.org"})
+_log = logging.getLogger("tidegate")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `tidegate up` was told. `bases` maps a FROM to the base that replaces it."""
+
+    home: Home
+    port: int
+    stand_ins: tuple[str, ...] = ()
+    bases: Mapping[str, str] = field(default_factory=dict)
+    repo: str | None = None
+    branch: str = "main"
+    path: str | None = None
+    poll_only: bool = False
+
+
+async def up(settings: Settings, say: Callable[[str], None]) -> None:
+    """Take the home, open the doors and run the controllers, until SIGTERM or SIGINT. `say` gets lines for people."""
+    bound_memory()
+    lock = settings.home.lock()
+    try:
+        listener = bind(settings.port)
+        app = await App.assemble(settings, port_of(listener))
+        await app.run(listener, say)
+    finally:
+        os.close(lock)
+
+
+class App:
+    """The parts of one machine's Tidegate. Make it with `assemble`."""
+
+    def __init__(self, settings: Settings, port: int, store: SqliteStore, registry: RegistryClient):
+        self.settings = settings
+        self.home = settings.home
+        self.port = port
+        self.url = f"http://{LOOPBACK}:{port}"
+        self.clock = SystemClock()
+        self.store = store
+        self.registry = registry
+        self.authorizer = Authorizer(self.home.token())
+        self.repositories = HostedRepositories(self.home.repositories, hosts=settings.stand_ins, port=port)
+        self.controller_logs = ControllerLogs(self.home.logs)
+        self.trees = LocalTrees(self.home.root / "trees.json")
+        self.feed = RunFeed()
+        self.metrics = Metrics()
+        self.run_logs = RunLogs(self.home.runs / "logs", self.clock)
+        self.registries = (*settings.stand_ins, f"{LOOPBACK}:{port}")
+        self.hints = Hints(store, self._hint, self.repositories.by_url, self.registries)
+        blobs = BlobStore(self.home.registry)
+        self.registry_door = RegistryDoor(blobs, self.authorizer, self.hints.tagged)
+        self.tag_source = OwnTags(blobs, self.registries, registry)
+        self._manager: Manager | None = None
+
+    @classmethod
+    async def assemble(cls, settings: Settings, port: int) -> App:
+        """The parts, with the store open and nothing running yet."""
+        store = SqliteStore(settings.home.database, SystemClock())
+        registry = RegistryClient(endpoints(settings, port))
+        return cls(settings, port, store, registry)
+
+    async def run(self, listener: socket.socket, say: Callable[[str], None]) -> None:
+        """Run everything until a signal; then end the workloads, the doors and the store, in that order."""
+        runtime = await LocalRuntime.open(
+            self.home.workloads,
+            self.store,
+            self.clock,
+            self.registry,
+            registry_for=lambda credentials: self.registry.using(Access(credentials)),
+        )
+        tags = FileTags(self.home.tags)
+        facts = FactsCache(self.home.facts)
+        policies = ImagePolicyController(tags, self.registry, facts)
+        controllers = [*await self._controllers(tags, policies), *runtime.controllers]
+        names = sorted({controller.name for controller in controllers})
+        self.controller_logs.start(names)
+        self._manager = Manager(
+            self.store,
+            self.clock,
+            controllers,
+            events=not self.settings.poll_only,
+            interval_cap=POLL_ONLY_INTERVAL if self.settings.poll_only else None,
+            concurrency={"WorkflowRun": RUNS_AT_ONCE},
+            metrics=self.metrics,
+        )
+        pushes = PushFeed(self._wiring())
+        git = GitDoor(self.repositories, self.authorizer, pushes.lines)
+        doors = self._doors(git, runtime, names, policies)
+        stopped = stop_signals()
+        await git.start()
+        await pushes.recover()
+        await self.store.sweep()
+        await self._store_definitions()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(serve(doors, listener)),
+                    group.create_task(self._manager.run()),
+                    group.create_task(runtime.run()),
+                    group.create_task(self._sweep()),
+                ]
+                https = await self._open_https(say)
+                if https is not None:
+                    tasks.append(group.create_task(serve(doors, *https)))
+                keep_what_is_there()
+                if (follower := await self._follow(say)) is not None:
+                    tasks.append(group.create_task(follower.run()))
+                self._announce(https[0] if https else None, say)
+                await stopped.wait()
+                await runtime.close()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await git.stop()
+            self.registry_door.close()
+            await self.registry.aclose()
+            self.controller_logs.stop(names)
+            facts.close()
+            self.store.close()
+
+    async def _store_definitions(self) -> None:
+        """Nothing here needs them, so a disk that is full keeps nobody from starting."""
+        try:
+            await store_definitions(self.store, version("tidegate"))
+        except TidegateError as error:
+            _log.warning("the definitions of the kinds are not stored now: %s", error)
+
+    async def _controllers(self, tags: FileTags, policies: ImagePolicyController) -> list[Controller]:
+        origins = Origins(Mirrors(self.home.mirrors), self.repositories.by_url, self.hints.pushed)
+        trees = self.trees
+        services = Services(
+            repository=self._repository,
+            build=build_image,
+            cache=self.home.cache,
+            bases=self.settings.bases,
+            endpoints=endpoints(self.settings, self.port),
+            server_url=self._server_url(),
+        )
+        jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
+        await jobs.sweep()
+        return [
+            GitRepositoryController(origins, trees),
+            KustomizationController(trees, LocalWorkloads(self.store), strict.problems),
+            ImageRepositoryController(self.tag_source, tags, told=self.registries),
+            policies,
+            ImageUpdateAutomationController(origins, partial(revision_of_image, self.registry)),
+            RunnerController(hosted(self._repository), self.feed),
+            WorkflowRunController(
+                jobs=jobs,
+                logs=self.run_logs,
+                feed=self.feed,
+                tokens=self.authorizer,
+                repositories=hosted(self._repository),
+                server_url=self._server_url(),
+            ),
+        ]
+
+    def _doors(
+        self, git: GitDoor, runtime: LocalRuntime, names: list[str], policies: ImagePolicyController
+    ) -> Starlette:
+        context = Context(self.store, self.clock, EventRecorder(self.store, self.clock, policies.name))
+        explainer = Explainer(policies, context, self.registry)
+        logs = Logs(self.store, runtime.logs, self.run_logs, self.feed)
+        kubernetes = KubernetesDoor(
+            self.store,
+            self.authorizer,
+            logs,
+            clock=self.clock,
+            version=version("tidegate"),
+            controllers=names,
+            controller_logs=self.controller_logs,
+            explain=explainer.explain_as_json,
+        )
+        page = Page(self.store, logs.of_run)
+        routes: list[Sequence[BaseRoute]] = [
+            git.routes(),
+            self.registry_door.routes(),
+            kubernetes.routes(),
+            page.routes(),
+        ]
+        return application(routes, lambda: self._manager is not None, self.metrics)
+
+    async def _open_https(self, say: Callable[[str], None]) -> tuple[socket.socket, Tls] | None:
+        """The same doors under TLS; only that port is missing where openssl is, or the port is taken."""
+        try:
+            made = await ensure_certificates(self.home.pki)
+            listener = bind(0 if self.settings.port == 0 else self.settings.port + 1)
+        except (MissingTool, Unavailable) as error:
+            say(f"no https port, so kubectl can only read: {error.explain()}")
+            return None
+        return listener, Tls(made.server, made.server)
+
+    def _announce(self, https: socket.socket | None, say: Callable[[str], None]) -> None:
+        secure = f"https://{LOOPBACK}:{port_of(https)}" if https else None
+        self.home.write_server(Server(os.getpid(), self.url, secure))
+        for host in self.settings.stand_ins:
+            say(f"standing in for {host}: it is answered by this Tidegate, and nothing is sent there")
+        for name, base in self.settings.bases.items():
+            say(f"FROM {name} is built on {base}")
+        say(f"Tidegate {version('tidegate')} at {self.url} (home {self.home.root})")
+
+    async def _follow(self, say: Callable[[str], None]) -> Follower | None:
+        """With --repo: the source and, where --path names one, the Kustomization that were asked for."""
+        if self.settings.repo is None:
+            return None
+        followed = Followed(self.settings.repo, self.settings.branch, self.settings.path)
+        follower = Follower(self.store, self.trees, self.clock, followed, say)
+        await follower.begin()
+        return follower
+
+    def _wiring(self) -> Wiring:
+        return Wiring(
+            store=self.store,
+            feed=self.feed,
+            repositories=self.repositories,
+            source_url=self._source_url,
+            pushed=self.hints.pushed,
+            path=self.settings.path,
+        )
+
+    def _source_url(self, owner: str, name: str) -> str:
+        """How manifests name a hosted repository."""
+        server = self._server_url()
+        return f"{server}/git/{owner}/{name}.git" if server == self.url else f"{server}/{owner}/{name}"
+
+    def _server_url(self) -> str:
+        """GitHub's `server_url`: the Git host that this Tidegate stands in for, else its own address."""
+        return next((f"https://{host}" for host in self.settings.stand_ins if host in GIT_HOSTS), self.url)
+
+    def _repository(self, name: str) -> Repository | None:
+        owner, _, short = name.partition("/")
+        try:
+            return self.repositories.get(owner, short)
+        except InvalidInput:
+            return None
+
+    def _hint(self, key: ObjectKey) -> None:
+        if self._manager is not None:
+            self._manager.hint(key)
+
+    async def _sweep(self) -> None:
+        while True:
+            await self.clock.sleep(SWEEP_EVERY)
+            try:
+                await sweep(self.store, self.clock.now())
+            except TidegateError as error:
+                _log.warning("old events are left for now: %s", error)
+
+
+def endpoints(settings: Settings, port: int) -> dict[str, Endpoint]:
+    """Where registry hosts are really asked: those that this Tidegate stands in for, at its own door."""
+    own = Endpoint(f"http://{LOOPBACK}:{port}")
+    return {host: own for host in settings.stand_ins if host not in GIT_HOSTS}

@@ -1,0 +1,1 @@
+"""Base images from Debian packages: verified, unpacked without configuring them, the same bytes every time."""

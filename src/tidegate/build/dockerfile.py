@@ -1,0 +1,157 @@
+"""Reads a Dockerfile into instructions with their lines; what cannot be read is an error at its line. Pure.
+
+The grammar is BuildKit's, by e2b-dockerfile-utils; what an instruction means is said in `plan.py`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from e2b_dockerfile_utils import DockerfileInstruction, DockerfileSyntaxError, ShellLex, parse_dockerfile_ast
+
+from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+
+SIZE_LIMIT = 1024 * 1024
+INSTRUCTIONS = (
+    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
+    "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+)  # fmt: skip
+_UNKNOWN = re.compile(r"unknown instruction:? *['\"]?([A-Za-z]+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong, at its line."""
+
+    line: int
+    message: str
+
+
+class InvalidDockerfile(InvalidInput):
+    """Everything that is wrong in a Dockerfile, at once; `problems` has them one by one."""
+
+    code = "InvalidDockerfile"
+
+    def __init__(self, file: str, problems: Iterable[Problem]):
+        self.problems = tuple(sorted(set(problems)))
+        self.file = file
+        first, *others = self.problems
+        lines = [first.message, *(f"{file}:{problem.line}: {problem.message}" for problem in others)]
+        super().__init__("\n".join(lines), where=Where(file, first.line))
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction: its upper-case name, builder flags, arguments as written, and the lines that it takes."""
+
+    name: str
+    line: int
+    text: str
+    arguments: tuple[str, ...]
+    flags: tuple[str, ...] = ()
+    is_json: bool = False
+    heredoc: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A FROM and what follows it; `name` is its AS name, lower-case."""
+
+    base: str
+    name: str
+    line: int
+    platform: str | None
+    instructions: tuple[Instruction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A whole file: `arguments` are the ARGs before the first FROM."""
+
+    file: str
+    arguments: tuple[Instruction, ...]
+    stages: tuple[Stage, ...]
+    escape: str = "\\"
+    warnings: tuple[Problem, ...] = field(default_factory=tuple)
+
+
+def parse_dockerfile(data: bytes, file: str = "Dockerfile") -> Dockerfile:
+    """Read a Dockerfile. Raises InvalidDockerfile, or LimitExceeded past 1 MiB."""
+    if len(data) > SIZE_LIMIT:
+        raise LimitExceeded(f"{file} is larger than {SIZE_LIMIT} bytes")
+    try:
+        tree = parse_dockerfile_ast(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InvalidDockerfile(file, [Problem(line, "this is no UTF-8 text")]) from error
+    except DockerfileSyntaxError as error:
+        message = str(error).rpartition(f"on line {error.line}: ")[2]
+        raise InvalidDockerfile(file, [Problem(error.line or 1, _with_guess(message))]) from error
+    instructions = [_instruction(one) for one in tree.instructions]
+    arguments, stages = _stages(file, instructions)
+    warnings = tuple(Problem(warning.line, warning.message) for warning in tree.warnings)
+    return Dockerfile(file, arguments, stages, tree.escape_token, warnings)
+
+
+def _with_guess(message: str) -> str:
+    """The message; of a name that is nearly an instruction's, with that one."""
+    found = _UNKNOWN.search(message)
+    near = difflib.get_close_matches(found[1].upper(), INSTRUCTIONS, n=1) if found else []
+    return f"{message}; did you mean {near[0]}?" if near else message
+
+
+def _instruction(one: DockerfileInstruction) -> Instruction:
+    return Instruction(
+        one.name, one.start_line, " ".join(one.original.split()), tuple(one.args), tuple(one.flags), one.json,
+        heredoc=bool(one.heredocs),
+    )  # fmt: skip
+
+
+def _stages(file: str, instructions: list[Instruction]) -> tuple[tuple[Instruction, ...], tuple[Stage, ...]]:
+    starts = [at for at, one in enumerate(instructions) if one.name == "FROM"]
+    before = instructions[: starts[0]] if starts else instructions
+    problems = [Problem(one.line, f"{one.name} before the first FROM") for one in before if one.name != "ARG"]
+    if not starts:
+        line = instructions[-1].line if instructions else 1
+        raise InvalidDockerfile(file, [*problems, Problem(line, "there is no FROM")])
+    stages = []
+    for start, end in zip(starts, [*starts[1:], len(instructions)], strict=True):
+        stage, problem = _stage(instructions[start], instructions[start + 1 : end])
+        stages.append(stage)
+        problems += problem
+    if problems:
+        raise InvalidDockerfile(file, problems)
+    return tuple(before), tuple(stages)
+
+
+def _stage(start: Instruction, body: list[Instruction]) -> tuple[Stage, list[Problem]]:
+    words = start.arguments
+    well_formed = len(words) == 1 or (len(words) == 3 and words[1].upper() == "AS")
+    problems = [] if well_formed else [Problem(start.line, "FROM takes an image, or an image AS a name")]
+    platform = None
+    for flag in start.flags:
+        if flag.startswith("--platform="):
+            platform = flag.removeprefix("--platform=")
+        else:
+            problems.append(Problem(start.line, f"FROM has no flag {flag}"))
+    base = words[0] if words else ""
+    name = words[2].lower() if well_formed and len(words) == 3 else ""
+    return Stage(base, name, start.line, platform, tuple(body)), problems
+
+
+class Expander:
+    """Expands `$NAME`, `${NAME}`, `${NAME:-x}` and their like from variables, as BuildKit's shell words do."""
+
+    def __init__(self, escape: str, variables: Mapping[str, str]):
+        self._lexer = ShellLex(escape, env=variables, skip_unset_env=False)
+
+    def word(self, text: str) -> str:
+        """One word, quotes and escapes taken away. Raises ValueError with what is wrong."""
+        return str(self._lexer.process_word(text))
+
+    def words(self, text: str) -> list[str]:
+        """Several words: an unquoted variable may give more than one."""
+        return list(self._lexer.process_words(text))

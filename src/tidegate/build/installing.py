@@ -1,0 +1,162 @@
+"""RUN pip install: the layer that holds its wheels, for one platform, from the cache where nothing it reads changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tidegate.base.errors import InvalidInput
+from tidegate.build.bases import Foundation
+from tidegate.build.bytecode import can_compile
+from tidegate.build.facts import Python
+from tidegate.build.index_settings import IndexSettings
+from tidegate.build.interpreter import describe, write_stand_in
+from tidegate.build.pip import PipInstall
+from tidegate.build.plan import Install
+from tidegate.build.requirements import Include, Lookup, RequirementsFile, collect
+from tidegate.build.store import BuildStore, key_of
+from tidegate.build.tree import Tree
+from tidegate.build.wheels import Requirement, changes, forget_cache_notes, install_wheels, seed, state_of
+from tidegate.kinds.platform import Platform
+from tidegate.oci.layers import Entry, EntryKind
+from tidegate.oci.unpack import LayerFile
+
+FORMAT = 2
+"""Raise it where the same lines would give another layer."""
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """An Install step with all that it reads, so that its key is known before anything is done."""
+
+    step: Install
+    platform: Platform
+    python: Python
+    description: dict[str, Any]
+    files: dict[str, RequirementsFile]
+    foundation: Foundation
+    earlier: tuple[LayerFile, ...]
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the layer gets the modules' bytecode."""
+        return can_compile(self.python.minor)
+
+    def key(self, settings: IndexSettings) -> str:
+        """The key of the layer."""
+        installs = [
+            {
+                "names": list(install.names),
+                "requirements": list(install.requirements),
+                "constraints": list(install.constraints),
+                "indexes": replace(
+                    settings, index_url=install.index_url, extra_index_urls=install.extra_index_urls
+                ).identity(),
+                "switches": [install.upgrade, install.pre, install.no_deps, install.require_hashes],
+            }
+            for install in self.step.installs
+        ]
+        files = {path: [_shown(line) for line in file.lines] for path, file in self.files.items()}
+        below = [layer.digest for layer in self.foundation.layers] if self.foundation.facts.has_packages else []
+        return key_of(
+            {
+                "install": FORMAT,
+                "interpreter": self.description,
+                "folder": self.step.folder,
+                "installs": installs,
+                "files": files,
+                "settings": settings.identity(),
+                "bytecode": self.compiles,
+                "below": below,
+                "earlier": [layer.diff_id for layer in self.earlier],
+            }
+        )
+
+
+def _shown(line: str | Include) -> str:
+    return f"{line.option} {line.path}" if isinstance(line, Include) else line
+
+
+def prepare(
+    step: Install, platform: Platform, foundation: Foundation, lookup: Lookup, earlier: Sequence[LayerFile]
+) -> Installation:
+    """Find out what a step reads. Raises InvalidInput where the base has no Python, or a file can't be had."""
+    python = foundation.facts.python
+    if python is None:
+        message = f"the base {foundation.name} has no Python for {platform}, so pip install can't be built"
+        raise InvalidInput(message, remedy="use a base with Python in it")
+    paths = [absolute(step.folder, path) for install in step.installs for path in _paths(install)]
+    description = describe(python, foundation.facts, platform)
+    return Installation(step, platform, python, description, collect(paths, lookup), foundation, tuple(earlier))
+
+
+def _paths(install: PipInstall) -> tuple[str, ...]:
+    return (*install.requirements, *install.constraints)
+
+
+def absolute(folder: str, path: str) -> str:
+    """A path of the image, seen from `folder`."""
+    parts: list[str] = []
+    for part in (*([] if path.startswith("/") else folder.split("/")), *path.split("/")):
+        if part == "..":
+            parts = parts[:-1]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+async def install(
+    wanted: Installation, store: BuildStore, settings: IndexSettings, tree: Tree, scratch: Path, log: Log
+) -> list[Entry]:
+    """Carry an installation out; gives the layer's entries, whose contents are in `scratch`.
+
+    Raises InvalidInput where no wheel fits, Unavailable, or MissingTool.
+    """
+    root = scratch / "root"
+    root.mkdir()
+    layers = [store.blob_path(layer.digest) for layer in wanted.foundation.layers]
+    below = layers if wanted.foundation.facts.has_packages else []
+    await asyncio.to_thread(seed, root, wanted.python, below, wanted.earlier)
+    before = await asyncio.to_thread(state_of, root)
+    interpreter = write_stand_in(store.folder("interpreters"), wanted.description)
+    written = _write_files(wanted.files, scratch / "requirements")
+    for number, one in enumerate(wanted.step.installs):
+        lines = await install_wheels(
+            one,
+            _requirements(wanted, one, written, scratch / f"names-{number}.txt"),
+            interpreter=interpreter,
+            prefix=root / wanted.python.prefix,
+            cache=store.folder("uv"),
+            settings=settings,
+            platform=wanted.platform,
+        )
+        log(f"{wanted.platform}: {len(lines)} packages: {' '.join(line.lstrip('+~ ') for line in lines)}")
+    await asyncio.to_thread(forget_cache_notes, root)
+    entries = await asyncio.to_thread(lambda: list(changes(root, before)))
+    return [entry for entry in entries if entry.kind is not EntryKind.DIRECTORY or not tree.is_directory(entry.path)]
+
+
+def _requirements(
+    wanted: Installation, one: PipInstall, written: dict[str, Path], names: Path
+) -> tuple[Requirement, ...]:
+    found = [Requirement(written[absolute(wanted.step.folder, path)]) for path in one.requirements]
+    if one.names:
+        names.write_text("".join(f"{name}\n" for name in one.names))
+        found.append(Requirement(names))
+    constraints = [Requirement(written[absolute(wanted.step.folder, path)], True) for path in one.constraints]
+    return (*found, *constraints)
+
+
+def _write_files(files: dict[str, RequirementsFile], folder: Path) -> dict[str, Path]:
+    """Each file under a number, its includes pointing to each other's new places."""
+    folder.mkdir()
+    places = {path: folder / f"{number}.txt" for number, path in enumerate(files)}
+    for path, file in files.items():
+        lines = [f"{line.option} {places[line.path]}" if isinstance(line, Include) else line for line in file.lines]
+        places[path].write_text("".join(f"{line}\n" for line in lines))
+    return places

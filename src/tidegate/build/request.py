@@ -1,0 +1,153 @@
+"""What a build is asked for and what it came to, as values that cross to the child process as JSON. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidegate.base.errors import InvalidInput
+from tidegate.kinds.platform import Platform
+from tidegate.kinds.reference import Reference, parse
+from tidegate.oci.auth import Endpoint
+from tidegate.oci.credentials import Login
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """One build: a context and a Dockerfile become one index over `platforms`, pushed under every one of `tags`.
+
+    `dockerfile` is absolute or relative to the context. Neither it nor the context may lie outside of `root`, a link
+    there notwithstanding; the context itself is the root where none is given. `bases` maps a name in FROM to what
+    stands in for it (`python:3.11-slim` → `debian:bookworm`). `created` is in seconds since the epoch. `cache` is a
+    folder that builds share. Without tags nothing is pushed, and the image is in the cache only. `shown` is what errors
+    call the Dockerfile; its path below the root where none is given.
+    """
+
+    context: Path
+    platforms: tuple[Platform, ...]
+    tags: tuple[Reference, ...]
+    cache: Path
+    created: int
+    dockerfile: str = "Dockerfile"
+    root: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
+    bases: Mapping[str, str] = field(default_factory=dict)
+    shown: str | None = None
+
+    def as_json(self) -> Json:
+        """The request as JSON holds it."""
+        return {
+            "context": str(self.context),
+            "platforms": [str(platform) for platform in self.platforms],
+            "tags": [str(tag) for tag in self.tags],
+            "cache": str(self.cache),
+            "created": self.created,
+            "dockerfile": self.dockerfile,
+            "root": None if self.root is None else str(self.root),
+            "labels": dict(self.labels),
+            "annotations": dict(self.annotations),
+            "build_args": dict(self.build_args),
+            "target": self.target,
+            "bases": dict(self.bases),
+            "shown": self.shown,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> BuildRequest:
+        """Read what `as_json` wrote."""
+        return cls(
+            context=Path(value["context"]),
+            platforms=tuple(Platform.parse(text) for text in value["platforms"]),
+            tags=tuple(parse(text) for text in value["tags"]),
+            cache=Path(value["cache"]),
+            created=int(value["created"]),
+            dockerfile=value["dockerfile"],
+            root=None if value["root"] is None else Path(value["root"]),
+            labels=value["labels"],
+            annotations=value["annotations"],
+            build_args=value["build_args"],
+            target=value["target"],
+            bases=value["bases"],
+            shown=value["shown"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySettings:
+    """How registries are reached: where a host is really asked, and who we are there. Never shown, never in argv.
+    `mirrors` says for a host from which URL bases are pulled instead: nothing is pushed there, and no login shown.
+    """
+
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    logins: Mapping[str, Login] = field(default_factory=dict)
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> Json:
+        """The settings with their secrets, for the child's stdin alone."""
+        return {
+            "endpoints": {
+                host: {
+                    "url": endpoint.url,
+                    "login": None if endpoint.login is None else _login_json(endpoint.login),
+                    "insecure": endpoint.insecure,
+                }
+                for host, endpoint in self.endpoints.items()
+            },
+            "logins": {key: _login_json(login) for key, login in self.logins.items()},
+            "mirrors": dict(self.mirrors),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> RegistrySettings:
+        """Read what `as_json` wrote."""
+        return cls(
+            {
+                host: Endpoint(
+                    entry["url"], None if entry["login"] is None else Login(**entry["login"]), entry["insecure"]
+                )
+                for host, entry in value["endpoints"].items()
+            },
+            {key: Login(**entry) for key, entry in value["logins"].items()},
+            dict(value["mirrors"]),
+        )
+
+    @property
+    def sources(self) -> Mapping[str, Endpoint]:
+        """Where hosts are asked for bases: this home's own registry before any mirror."""
+        return {host: Endpoint(url) for host, url in self.mirrors.items()} | dict(self.endpoints)
+
+
+def _login_json(login: Login) -> Json:
+    return {name: getattr(login, name) for name in ("username", "password", "identity_token", "registry_token")}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What was built: the index's digest, and each platform's manifest's."""
+
+    index_digest: str
+    manifests: Mapping[str, str]
+
+    def as_json(self) -> Json:
+        """The result as JSON holds it."""
+        return {"index_digest": self.index_digest, "manifests": dict(self.manifests)}
+
+    @classmethod
+    def from_json(cls, value: Json) -> BuildResult:
+        """Read what `as_json` wrote."""
+        return cls(value["index_digest"], value["manifests"])
+
+
+def check(request: BuildRequest) -> None:
+    """Raise InvalidInput where a request asks for nothing, or for one platform twice."""
+    if not request.platforms:
+        raise InvalidInput("a build needs a platform", remedy="name one: linux/arm/v7")
+    if len(set(request.platforms)) != len(request.platforms):
+        raise InvalidInput(f"a platform is named twice: {', '.join(map(str, request.platforms))}")

@@ -1,0 +1,80 @@
+"""`tidegate runs`: the workflow runs, the newest first."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from tidegate.cli.doors import Doors, collection_of, connect, resource_named, run, server_options
+from tidegate.cli.tables import cut, print_table
+from tidegate.kinds.objects import Object, annotation
+
+DEFAULT_LIMIT = 20
+TITLE = "tidegate.dev/title"
+TITLE_WIDTH = 40
+HEADER = ["STATUS", "NAME", "WORKFLOW", "REF", "COMMIT", "RUN", "STARTED", "DURATION", "TITLE"]
+WIDE = ["COMPLETED", "EVENT", "REPOSITORY"]
+
+
+@click.command()
+@click.option("--workflow", "-w", metavar="FILE", help="Only the runs of this workflow file.")
+@click.option("--limit", "-L", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many.")
+@click.option("-o", "--output", type=click.Choice(["wide"]), help="Whole titles and more columns.")
+@server_options
+def command(workflow: str | None, limit: int, output: str | None, doors: Doors) -> None:
+    """Show workflow runs: state, title, workflow, branch, commit, and how long they took.
+
+    `tidegate logs NAME`, or the RUN's number, shows what one wrote.
+    """
+    found = run(_runs(doors))
+    if workflow:
+        found = [
+            one
+            for one in found
+            if str(one["spec"].get("workflow", "")).rpartition("/")[2] == workflow.rpartition("/")[2]
+        ]
+    if not found:
+        click.echo("No runs found.", err=True)
+        return
+    wide = output == "wide"
+    now = datetime.now(UTC)
+    print_table([*HEADER, *(WIDE if wide else [])], [cells(one, now, wide=wide) for one in found[:limit]])
+
+
+async def _runs(doors: Doors) -> list[Object]:
+    async with connect(doors) as client:
+        runs = await client.items(await collection_of(client, resource_named("workflowrun")))
+    return sorted(runs, key=lambda one: str(one["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
+def cells(one: Object, now: datetime, *, wide: bool) -> list[str]:
+    """A run's row; one that goes on has lasted until `now`."""
+    spec, status = one.get("spec") or {}, one.get("status") or {}
+    title = annotation(one, TITLE) or ""
+    found = [
+        status.get("conclusion") or status.get("status") or "queued",
+        one["metadata"]["name"],
+        str(spec.get("workflow", "")).rpartition("/")[2],
+        str(spec.get("ref", "")).removeprefix("refs/heads/"),
+        str(spec.get("commit", ""))[:12],
+        f"#{spec.get('runNumber', '?')}",
+        status.get("startedAt"),
+        duration(status.get("startedAt"), status.get("completedAt"), now),
+        title if wide else cut(title, TITLE_WIDTH),
+        *([status.get("completedAt"), spec.get("event"), spec.get("repository")] if wide else []),
+    ]
+    return [str(cell or "-") for cell in found]
+
+
+def duration(started: object, completed: object, now: datetime) -> str:
+    """How long a run has taken, as `1m5s`; empty where it has not begun."""
+    try:
+        begin = datetime.fromisoformat(str(started))
+        end = datetime.fromisoformat(str(completed)) if completed else now
+    except ValueError:
+        return ""
+    seconds = max(0, round((end - begin).total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m" if hours else f"{minutes}m{seconds}s" if minutes else f"{seconds}s"

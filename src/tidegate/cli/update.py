@@ -1,0 +1,116 @@
+"""`tidegate update`: brings the marked values of a folder to references, with no server at all (CI, pre-commit)."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.files import FolderFiles
+from tidegate.cli.output import print_error
+from tidegate.update.automation import plan_update
+from tidegate.update.edit import Change, Edited
+
+DIFFERS, FAILED = 1, 2
+
+
+@click.command()
+@click.option("--path", "folder", type=click.Path(path_type=Path), default=Path(), help="The folder; here by default.")
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    required=True,
+    metavar="NAMESPACE:NAME=REFERENCE",
+    help="What a policy has selected: flux-system:web=ghcr.io/me/web:1.2.3. May be given several times.",
+)
+@click.option(
+    "--diff", is_flag=True, help="Print what would change, and write nothing: 0 nothing, 1 something, 2 error."
+)
+def command(folder: Path, assignments: tuple[str, ...], diff: bool) -> int:
+    """Bring the values that markers name to references, and change no other byte.
+
+    Looks at *.yaml, *.yml and Kustomization below the folder, hidden folders too, and follows no symlink.
+    """
+    try:
+        edited = _planned(folder, _references(assignments))
+    except TidegateError as error:
+        if not diff:
+            raise
+        print_error(error)
+        return FAILED
+    for problem in edited.problems:
+        click.echo(f"Warning: {problem}", err=True)
+    if diff:
+        sys.stdout.buffer.writelines(unified_diff(folder, edited.files))
+        sys.stdout.buffer.flush()
+        return DIFFERS if edited.files else 0
+    for path, data in edited.files.items():
+        _replace(folder / path, data)
+    for change in edited.changes:
+        click.echo(_line(change))
+    return 0
+
+
+def unified_diff(folder: Path, files: Mapping[str, bytes]) -> list[bytes]:
+    """The lines of a diff that `git apply` and `patch -p1` take."""
+    lines: list[bytes] = []
+    for path, data in files.items():
+        before, after = (side.split(b"\n") for side in ((folder / path).read_bytes(), data))
+        names = (os.fsencode(f"a/{path}"), os.fsencode(f"b/{path}"))
+        found = difflib.diff_bytes(difflib.unified_diff, _lines(before), _lines(after), *names)
+        lines += [line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in found]
+    return lines
+
+
+def _lines(parts: list[bytes]) -> list[bytes]:
+    """Lines with their ends; `splitlines` would also end them where YAML and git do not."""
+    *whole, rest = parts
+    return [part + b"\n" for part in whole] + ([rest] if rest else [])
+
+
+def _references(assignments: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in assignments:
+        policy, separator, reference = text.partition("=")
+        if not separator or policy.count(":") != 1 or not all(policy.split(":")) or not reference:
+            raise InvalidInput(f"--set {text!r} is not NAMESPACE:NAME=REFERENCE")
+        if found.get(policy, reference) != reference:
+            raise InvalidInput(f"--set gives {policy} two references: {found[policy]} and {reference}")
+        found[policy] = reference
+    return found
+
+
+def _planned(folder: Path, references: Mapping[str, str]) -> Edited:
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is no folder")
+    edited = plan_update(FolderFiles(folder), "./", references)
+    if unnamed := sorted(references.keys() - edited.policies):
+        raise InvalidInput(
+            f"no marker below {folder} names {', '.join(unnamed)}",
+            remedy=f'mark a value: image: … # {{"$imagepolicy": "{unnamed[0]}"}}',
+        )
+    return edited
+
+
+def _line(change: Change) -> str:
+    return f"{change.path}:{change.line}: {change.old} -> {change.new}"
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """All of a file or nothing of it, with the rights that it has."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(path.stat().st_mode & 0o7777)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

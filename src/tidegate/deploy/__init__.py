@@ -1,0 +1,1 @@
+"""The deploy station: Kustomization: render, apply, prune, health."""

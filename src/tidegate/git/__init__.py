@@ -1,0 +1,1 @@
+"""Talks to git through the `git` program, and nothing else does."""

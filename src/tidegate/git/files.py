@@ -1,0 +1,113 @@
+"""The files of one commit, read through a `git cat-file --batch`. Symlinks and submodules are left out.
+
+Calls block for as long as git takes (well under a millisecond a file): use them in a thread, one thread at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tidegate.base.errors import CommandFailed, LimitExceeded, NotFound
+from tidegate.base.files import FILE_LIMIT
+from tidegate.git.batch import BATCHES, WINDOW, Batch
+from tidegate.git.names import check_object_id
+from tidegate.git.tree import files_below, root_of
+from tidegate.git.values import TreeEntry
+
+
+class CommitFiles:
+    """base.files.Files over a commit, and its blobs by id. Close it, or use it as a context manager."""
+
+    def __init__(self, git_dir: Path, commit: str):
+        self._git_dir = git_dir
+        self._commit = commit
+        self._ids: dict[str, str] | None = None
+        self._folders: set[str] | None = None
+        self._batch: Batch | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the child to others; the next read takes another."""
+        if self._batch is not None:
+            BATCHES.give(self._git_dir, self._batch)
+            self._batch = None
+
+    def blobs(self) -> dict[str, str]:
+        """Every regular file's path, sorted, with the id of its blob."""
+        if self._ids is None:
+            with self._dropping():
+                self._ids = {entry.path: entry.id for entry in sorted(self._list(), key=lambda entry: entry.path)}
+        return self._ids
+
+    def paths(self) -> Iterable[str]:
+        return self.blobs().keys()
+
+    def read(self, path: str) -> bytes:
+        blob = self.blobs().get(path)
+        if blob is None:
+            raise NotFound(f"no file {path!r} in commit {self._commit[:12]}")
+        return self.read_blob(blob, name=path)
+
+    def is_file(self, path: str) -> bool:
+        return path in self.blobs()
+
+    def is_dir(self, path: str) -> bool:
+        if self._folders is None:
+            self._folders = {""}
+            for name in self.blobs():
+                while "/" in name:
+                    name = name.rpartition("/")[0]  # noqa: PLW2901 - walking up is what this loop does
+                    if name in self._folders:
+                        break
+                    self._folders.add(name)
+        return path in self._folders
+
+    def read_blob(self, blob: str, *, name: str | None = None) -> bytes:
+        """A blob by its id. Raises NotFound, or LimitExceeded past FILE_LIMIT."""
+        for _, data in self.read_blobs([blob]):
+            if data is None:
+                raise LimitExceeded(f"{name or blob} is larger than {FILE_LIMIT} bytes")
+            return data
+        raise NotFound(f"no object {blob}")
+
+    def read_blobs(self, blobs: Sequence[str]) -> Iterator[tuple[str, bytes | None]]:
+        """Many blobs, asked for ahead of their answers; None for one past FILE_LIMIT. Raises NotFound."""
+        for start in range(0, len(blobs), WINDOW):
+            window = [check_object_id(blob) for blob in blobs[start : start + WINDOW]]
+            with self._dropping():
+                answers = self._opened().ask(window)
+            for blob, found in zip(window, answers, strict=True):
+                if found is None:
+                    raise NotFound(f"no object {blob}")
+                yield blob, found.data
+
+    @contextmanager
+    def _dropping(self) -> Iterator[None]:
+        """A child that failed is of no more use; the next read starts another."""
+        try:
+            yield
+        except CommandFailed:
+            if self._batch is not None:
+                self._batch.close()
+                self._batch = None
+            raise
+
+    def _list(self) -> list[TreeEntry]:
+        batch = self._opened()
+        return [entry for entry in files_below(batch, root_of(batch, self._commit)) if entry.is_file]
+
+    def _opened(self) -> Batch:
+        if self._batch is None:
+            self._batch = BATCHES.take(self._git_dir)
+        return self._batch

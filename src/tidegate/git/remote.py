@@ -1,0 +1,290 @@
+"""A repository elsewhere: which URLs are allowed, and how a credential reaches git without being shown.
+
+Credentials travel in the environment of the child or in files of mode 0600 that go with the call, never in a URL or on
+a command line, and no redirect carries them. Nothing here is retried: the engine's backoff does that.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+import shlex
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tidegate.base.errors import CommandFailed, Conflict, Denied, InvalidInput, NotFound, TidegateError, Unavailable
+from tidegate.base.private import write_private
+from tidegate.git import command
+from tidegate.git.names import check_ref
+
+REFS_LIMIT = 32 * 1024 * 1024
+STALLED_BELOW = 1000
+STALLED_AFTER = 30
+CONNECT_TIMEOUT = 15
+# For a repository on this disk git starts the other side itself, without our settings: whoever owns the files, and
+# without their hooks. These words go through a shell, so nothing of them comes from data.
+FILE_UPLOAD_PACK = "--upload-pack=git -c safe.directory='*' upload-pack"
+FILE_RECEIVE_PACK = "--receive-pack=git -c safe.directory='*' -c core.hooksPath=/dev/null receive-pack"
+_PLAIN_URL = re.compile(r"[!-~]+")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*|[0-9A-Fa-f:.]+")
+_SSH_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a Secret of a GitRepository holds: user name and password, or a bearer token, or an ssh identity with the
+    host keys to believe; and a CA. Never shown: none of it is in `repr`.
+    """
+
+    username: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    bearer_token: str = field(default="", repr=False)
+    identity: bytes = field(default=b"", repr=False)
+    known_hosts: bytes = field(default=b"", repr=False)
+    ca_file: bytes = field(default=b"", repr=False)
+
+    def header(self) -> str | None:
+        """The HTTP header that carries it; InvalidInput where a line break would start another one."""
+        if self.bearer_token:
+            value = f"Bearer {self.bearer_token}"
+        elif self.username or self.password:
+            pair = f"{self.username}:{self.password}".encode()
+            value = f"Basic {base64.b64encode(pair).decode('ascii')}"
+        else:
+            return None
+        if not value.isprintable():
+            raise InvalidInput("the bearer token of a Git credential holds a control character")
+        return f"Authorization: {value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A URL and how it may be reached. `http` is allowed to loopback, elsewhere only with `allow_http`; `file` only
+    below one of `file_roots`; `ssh` only with known hosts.
+    """
+
+    url: str
+    credentials: Credentials | None = None
+    allow_http: bool = False
+    file_roots: tuple[Path, ...] = ()
+
+    @property
+    def protocol(self) -> str:
+        """The URL's protocol as git names it; InvalidInput where this remote is not allowed."""
+        return check_url(self.url, allow_http=self.allow_http, file_roots=self.file_roots)
+
+
+def check_url(url: str, *, allow_http: bool = False, file_roots: Sequence[Path] = ()) -> str:
+    """The protocol of a URL that may be reached; InvalidInput says why it may not."""
+    shown = command.redact(url)
+    if not _PLAIN_URL.fullmatch(url):
+        raise InvalidInput(f"{shown!r} is no URL: it holds blanks, control or non-ASCII characters")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise InvalidInput(f"{shown!r} is no URL: {error}") from None
+    if parts.scheme == "file":
+        return _check_file(shown, host, parts.path, file_roots)
+    if parts.scheme not in ("https", "http", "ssh") or "://" not in url:
+        raise InvalidInput(
+            f"{shown!r} is no URL of a Git repository that is allowed here",
+            remedy="write https://HOST/PATH or ssh://git@HOST/PATH (not git@HOST:PATH)",
+        )
+    if not _HOST.fullmatch(host) or parts.query or parts.fragment:
+        raise InvalidInput(f"{shown!r} is no URL of a Git repository: it needs a host, and no query or fragment")
+    if parts.scheme == "ssh":
+        _check_ssh_user(shown, parts.username, parts.password)
+    elif parts.username is not None or parts.password is not None:
+        raise InvalidInput(f"{shown!r} holds a credential", remedy="put it into the Secret that secretRef names")
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
+        raise InvalidInput(f"{shown!r} would send everything in the clear", remedy="use https, or allow http")
+    return parts.scheme
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_ssh_user(shown: str, username: str | None, password: str | None) -> None:
+    if password is not None or not _SSH_USER.fullmatch(username or "git"):
+        raise InvalidInput(f"{shown!r} may hold a user's name before the host, and no password")
+
+
+def _check_file(shown: str, host: str, path: str, roots: Sequence[Path]) -> str:
+    target = Path(path)
+    if host or not target.is_absolute():
+        raise InvalidInput(f"{shown!r} is no path on this machine", remedy="write file:///PATH")
+    resolved = target.resolve()
+    if not any(resolved.is_relative_to(root.resolve()) for root in roots):
+        raise InvalidInput(f"{shown!r} is not below a folder that is allowed for file:// sources")
+    return "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one call reaches a remote: allowed protocols, settings without secrets, and the child's environment."""
+
+    protocols: tuple[str, ...]
+    config: tuple[str, ...]
+    env: dict[str, str] = field(repr=False)
+
+
+@contextmanager
+def access(remote: Remote) -> Iterator[Access]:
+    """The access to a remote; key, host key and CA files live as long as the context."""
+    protocol = remote.protocol
+    credentials = remote.credentials or Credentials()
+    with tempfile.TemporaryDirectory(prefix="tidegate-git-") as folder:
+        extra: dict[str, str] = {}
+        secret: list[tuple[str, str]] = []
+        if protocol == "ssh":
+            extra = _ssh_environment(remote.url, credentials, Path(folder))
+        elif protocol in ("http", "https"):
+            secret = http_secrets(remote.url, credentials)
+            if credentials.ca_file:
+                extra["GIT_SSL_CAINFO"] = str(write_private(Path(folder) / "ca.crt", credentials.ca_file))
+        network = protocol != "file" and not is_loopback(urlsplit(remote.url).hostname or "")
+        env = command.environment(extra, secret_config=secret, network=network)
+        yield Access((protocol,), http_config(has_secret=bool(secret)), env | extra)
+
+
+def http_config(*, has_secret: bool) -> tuple[str, ...]:
+    """A transfer that stalls is given up, and a redirect is not followed with a credential."""
+    return (
+        f"http.lowSpeedLimit={STALLED_BELOW}",
+        f"http.lowSpeedTime={STALLED_AFTER}",
+        f"http.followRedirects={'false' if has_secret else 'initial'}",
+    )
+
+
+def http_secrets(url: str, credentials: Credentials) -> list[tuple[str, str]]:
+    """The setting that sends the credential, for this URL's host alone."""
+    header = credentials.header()
+    if header is None:
+        return []
+    parts = urlsplit(url)
+    return [(f"http.{parts.scheme}://{parts.netloc}/.extraHeader", header)]
+
+
+def ssh_command(identity: Path, known_hosts: Path) -> str:
+    """GIT_SSH_COMMAND: no user configuration, this key and these host keys only, nobody asked anything."""
+    options = (
+        "IdentitiesOnly=yes", "IdentityAgent=none", "PreferredAuthentications=publickey", "BatchMode=yes",
+        "StrictHostKeyChecking=yes", f'UserKnownHostsFile="{known_hosts}"', "GlobalKnownHostsFile=/dev/null",
+        "UpdateHostKeys=no", "ForwardAgent=no", "ClearAllForwardings=yes", "PermitLocalCommand=no",
+        f"ConnectTimeout={CONNECT_TIMEOUT}", "ServerAliveInterval=15", "ServerAliveCountMax=2",
+    )  # fmt: skip
+    words = ["ssh", "-F", "none", "-i", str(identity)]
+    for option in options:
+        words += ["-o", option]
+    return shlex.join(words)
+
+
+def _ssh_environment(url: str, credentials: Credentials, folder: Path) -> dict[str, str]:
+    if not credentials.identity or not credentials.known_hosts:
+        raise InvalidInput(
+            f"{url} needs a Secret with `identity` and `known_hosts`",
+            remedy="name it in spec.secretRef; `ssh-keyscan HOST` prints what known_hosts holds",
+        )
+    identity = write_private(folder / "identity", credentials.identity.rstrip(b"\n") + b"\n")
+    known_hosts = write_private(folder / "known_hosts", credentials.known_hosts)
+    return {"GIT_SSH_COMMAND": ssh_command(identity, known_hosts), "GIT_SSH_VARIANT": "ssh"}
+
+
+def ls_remote_argv(url: str, refs: Iterable[str], protocols: Iterable[str], config: Iterable[str]) -> list[str]:
+    """Ask a remote for some refs (`HEAD` among them allowed), or for all."""
+    wanted = [ref if ref == "HEAD" else check_ref(ref) for ref in refs]
+    peeled = [f"{ref}^{{}}" for ref in wanted if ref.startswith("refs/tags/")]
+    return command.argv(
+        "ls-remote", "--quiet", *fetching(url), "--end-of-options", url, *wanted, *peeled,
+        protocols=protocols, config=config,
+    )  # fmt: skip
+
+
+def fetching(url: str) -> list[str]:
+    """The option with which a repository on this disk is read."""
+    return [FILE_UPLOAD_PACK] if url.startswith("file:") else []
+
+
+def pushing(url: str) -> list[str]:
+    """The option with which a repository on this disk is pushed to."""
+    return [FILE_RECEIVE_PACK] if url.startswith("file:") else []
+
+
+async def ls_remote(
+    remote: Remote, refs: Sequence[str] = (), *, timeout: float = command.NETWORK_TIMEOUT
+) -> dict[str, str]:
+    """The refs of a remote with their commits (an annotated tag stands for the commit behind it): those asked for
+    that exist, or all. Raises Denied, NotFound, Unavailable.
+    """
+    with access(remote) as way:
+        argv = ls_remote_argv(remote.url, refs, way.protocols, way.config)
+        try:
+            listed = await command.run(argv, env=way.env, timeout=timeout, output_limit=REFS_LIMIT)
+        except CommandFailed as error:
+            raise explain(error, remote.url) from None
+    found = parse_refs(listed.stdout)
+    return {name: found[name] for name in refs if name in found} if refs else found
+
+
+def parse_refs(listing: bytes) -> dict[str, str]:
+    """The lines of `git ls-remote`, annotated tags replaced by their commits."""
+    found: dict[str, str] = {}
+    for line in listing.decode("utf-8", "surrogateescape").splitlines():
+        object_id, _, name = line.partition("\t")
+        found[name.removesuffix("^{}")] = object_id
+    return found
+
+
+_WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
+    (
+        Denied,
+        "does not believe the host key",
+        ("Host key verification failed", "REMOTE HOST IDENTIFICATION HAS CHANGED"),
+        "compare `ssh-keyscan HOST` with the known_hosts of the Secret",
+    ),
+    (
+        Denied,
+        "refused the credential",
+        ("Authentication failed", "could not read Username", "could not read Password", "Permission denied (",
+         "error: 403", "error: 401"),
+        "look at the Secret that secretRef names: is it valid, may it read (and push)?",
+    ),
+    (
+        NotFound,
+        "has no such repository",
+        ("epository not found", "not found", "does not exist", "does not appear to be a git repository"),
+        "look at the URL; a private repository without a credential looks the same",
+    ),
+    (
+        InvalidInput,
+        "answers with a redirect, which is not followed with a credential",
+        ("unable to update url base from redirection", "error: 301", "error: 302", "error: 307", "error: 308"),
+        "write the URL that it redirects to",
+    ),
+    (Conflict, "has not what was asked for any more", ("couldn't find remote ref", "not our ref"), "fetch again"),
+)  # fmt: skip
+
+
+def explain(error: CommandFailed, url: str) -> TidegateError:
+    """What a failed call to a remote means; Unavailable where nothing says that trying again is useless."""
+    lines = [line for line in error.output.strip().splitlines() if line.strip()]
+    said = next(
+        (line for line in lines if line.startswith(("fatal: ", "ERROR: "))), lines[-1] if lines else error.message
+    )
+    if error.exit_code is None:
+        return Unavailable(f"{url} did not answer in time: {error.message}")
+    for kind, meaning, words, remedy in _WORDS:
+        if any(word in error.output for word in words):
+            return kind(f"{url} {meaning}: {said}", remedy=remedy)
+    return Unavailable(f"{url} can't be reached: {said}")

@@ -1,0 +1,1 @@
+"""What `tidegate install` puts into a cluster: definitions, rights and Deployments, and how it goes in and out."""

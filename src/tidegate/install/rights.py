@@ -1,0 +1,65 @@
+"""The least rights with which each controller can do its work, as RBAC rules. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tidegate.kinds.controllers import CONTROLLERS, resource_of
+
+Rule = dict[str, Any]
+READ = ("get", "list", "watch")
+# Flux's kustomize-controller has it too: it applies whatever Git says, rights included.
+APPLIER = "kustomize-controller"
+_READS = {
+    "kustomize-controller": ("GitRepository",),
+    "image-automation-controller": ("GitRepository", "ImagePolicy", "ImageRepository"),
+    "image-reflector-controller": ("GitRepository", "ImageUpdateAutomation", "WorkflowRun"),  # what announces a tag
+    "source-controller": ("ImageUpdateAutomation",),
+    "runner-controller": ("GitRepository",),
+}
+_SECRETS = frozenset(CONTROLLERS) - {APPLIER}
+
+
+def cluster_rules(controllers: Iterable[str]) -> list[Rule]:
+    """What controllers may do in every namespace, since the objects that they reconcile may lie in any."""
+    rules: list[Rule] = []
+    names = list(controllers)
+    own = [kind for name in names for kind in CONTROLLERS[name]]
+    for group in sorted({resource_of(kind).group for kind in own}):
+        plurals = sorted(resource_of(kind).plural for kind in own if resource_of(kind).group == group)
+        rules.append(_rule(group, plurals, (*READ, "update", "patch")))
+        rules.append(_rule(group, [f"{plural}/status" for plural in plurals], ("get", "update", "patch")))
+        rules.append(_rule(group, [f"{plural}/finalizers" for plural in plurals], ("update",)))
+    read = sorted({kind for name in names for kind in _READS.get(name, ())} - set(own))
+    rules += [_rule(resource_of(kind).group, [resource_of(kind).plural], READ) for kind in read]
+    if _SECRETS.intersection(names):
+        rules.append(_rule("", ["secrets", "serviceaccounts"], ("get",)))
+    if "image-reflector-controller" in names:
+        rules.append(_rule("", ["namespaces"], READ))
+        rules.append(_rule("", ["configmaps"], ("get",)))  # the key of tidegate.dev/verify
+    if "runner-controller" in names:
+        rules += _runner_rules()
+    rules.append(_rule("", ["events"], ("get", "create", "update", "patch")))
+    return rules
+
+
+def namespace_rules() -> list[Rule]:
+    """What a controller may do in its own namespace: elect a leader."""
+    return [_rule("coordination.k8s.io", ["leases"], ("get", "create", "update", "patch"))]
+
+
+def _runner_rules() -> list[Rule]:
+    """Jobs, what they are given, and what they print, in the namespaces of Runners."""
+    runs = resource_of("WorkflowRun")
+    return [
+        _rule(runs.group, [runs.plural], ("create", "delete")),
+        _rule("batch", ["jobs"], (*READ, "create", "delete")),
+        _rule("", ["secrets"], ("create", "delete")),
+        _rule("", ["pods"], READ),
+        _rule("", ["pods/log"], ("get",)),
+    ]
+
+
+def _rule(group: str, resources: list[str], verbs: Iterable[str]) -> Rule:
+    return {"apiGroups": [group], "resources": resources, "verbs": [*verbs]}

@@ -1,0 +1,1 @@
+"""The vocabulary: metadata, conditions, durations, image references, platforms, and a module per kind. Pure."""

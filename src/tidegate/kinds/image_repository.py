@@ -1,0 +1,77 @@
+"""ImageRepository, of image.toolkit.fluxcd.io: an image whose tags are scanned. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.kinds.common import LocalReference, Model, identity, local_reference
+from tidegate.kinds.fields import SHORT_DURATION, Fields
+from tidegate.kinds.objects import Object
+
+GROUP, KIND, VERSIONS = "image.toolkit.fluxcd.io", "ImageRepository", ("v1", "v1beta2", "v1beta1")
+DEFAULT_EXCLUSIONS = (r"^.*\.sig$",)
+
+
+def tags_name(repository: str, exclusions: Sequence[str]) -> str:
+    """The name by which tags of an image (canonical) are kept: what another exclusion list leaves is another list."""
+    if tuple(exclusions) in ((), DEFAULT_EXCLUSIONS):
+        return repository
+    return f"{repository} without {json.dumps(list(exclusions))}"
+
+
+LEAST_TIMEOUT = 1.0
+MOST_EXCLUSIONS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRepository(Model):
+    """An image to scan. Times are in seconds; `exclusion_list` holds regular expressions of tags to leave out.
+
+    `access_from` has sets of labels: policies of namespaces with one of these sets may use it; None where only those of
+    its own namespace may.
+    """
+
+    image: str
+    interval_seconds: float
+    timeout_seconds: float
+    secret_ref: LocalReference | None = None
+    cert_secret_ref: LocalReference | None = None
+    proxy_secret_ref: LocalReference | None = None
+    service_account_name: str | None = None
+    exclusion_list: tuple[str, ...] = DEFAULT_EXCLUSIONS
+    provider: str = "generic"
+    insecure: bool = False
+    suspend: bool = False
+    access_from: tuple[dict[str, str], ...] | None = None
+
+    @classmethod
+    def from_object(cls, obj: Object) -> ImageRepository:
+        """Read an object of any served version; InvalidInput names the wrong fields."""
+        key, version = identity(obj, GROUP, KIND, VERSIONS)
+        fields = Fields.of(obj)
+        interval = fields.seconds("interval", required=True) or 0.0
+        timeout = fields.seconds("timeout", pattern=SHORT_DURATION)
+        exclusions = fields.texts("exclusionList")
+        if len(exclusions) > MOST_EXCLUSIONS:
+            fields.wrong("exclusionList", f"must have at most {MOST_EXCLUSIONS} items")
+        access_from = fields.child("accessFrom")
+        selectors = access_from.children("namespaceSelectors") if access_from else ()
+        return cls(
+            key=key,
+            version=version,
+            image=fields.text("image", required=True),
+            interval_seconds=interval,
+            timeout_seconds=max(LEAST_TIMEOUT, interval if timeout is None else timeout),
+            secret_ref=local_reference(fields, "secretRef"),
+            cert_secret_ref=local_reference(fields, "certSecretRef"),
+            proxy_secret_ref=local_reference(fields, "proxySecretRef"),
+            service_account_name=fields.optional_text("serviceAccountName"),
+            exclusion_list=exclusions or DEFAULT_EXCLUSIONS,
+            provider=fields.text("provider", "generic", choices=("generic", "aws", "azure", "gcp")),
+            insecure=fields.flag("insecure"),
+            suspend=fields.flag("suspend"),
+            access_from=tuple(one.text_map("matchLabels") for one in selectors) if access_from else None,
+            unknown_fields=fields.finish(),
+        )

@@ -1,0 +1,1 @@
+"""Talks to the Kubernetes API, whoever serves it; nothing else does."""

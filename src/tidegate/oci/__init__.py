@@ -1,0 +1,1 @@
+"""Image references to registry client, authentication, image and index values, layers. No station is known here."""

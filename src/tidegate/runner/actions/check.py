@@ -1,0 +1,73 @@
+"""Whether a workflow uses only actions and inputs that there are here; what is not there is named at its line. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tidegate.base.errors import Where
+from tidegate.runner.actions import BUILT_IN, built_in
+from tidegate.runner.actions.action import Inputs
+from tidegate.workflow.expressions import calls
+from tidegate.workflow.model import Literal, Scalar, Step, Table, Template, Tree, Workflow
+from tidegate.workflow.problems import Problem
+from tidegate.workflow.source import Source
+
+_NO_HASH = "compute the hash in a step of its own"
+Said = tuple[str, Where, str]
+
+
+def action_problems(workflow: Workflow) -> list[Problem]:
+    """What keeps the workflow's steps from running here, each with its place."""
+    say = (workflow.source or Source(b"", workflow.file)).problem
+    found = (said for _, step in workflow.steps() for said in (*_uses(step), *_inputs(step), *_hash_files(step)))
+    return [say(message, where, remedy) for message, where, remedy in found]
+
+
+def _uses(step: Step) -> Iterator[Said]:
+    if step.uses is None or built_in(step.uses) is not None:
+        return
+    if step.uses.startswith("docker://"):
+        return  # named by the language's own list
+    known = ", ".join(BUILT_IN)
+    yield f"the action {step.uses!r} is not built in", step.uses_where, f"built in are {known}; else use run"
+
+
+def _inputs(step: Step) -> Iterator[Said]:
+    action = built_in(step.uses or "")
+    if action is None or isinstance(step.inputs, Template):
+        return
+    for name, value in step.inputs.entries.items():
+        reason = action.inputs.refused.get(name.lower())
+        if reason is not None and not _is_default(value):
+            message = f"the input {name!r} of {action.inputs.action} has no effect here: {reason}"
+            yield message, value.where, "leave it out"
+
+
+def unknown_inputs(inputs: Inputs, given: Table | Template) -> list[str]:
+    """The names given that the action does not have; GitHub warns of them when the step runs, and so do we."""
+    if isinstance(given, Template):
+        return []
+    return [name for name in given.entries if name.lower() not in inputs.names]
+
+
+def _is_default(value: Tree) -> bool:
+    """Whether a refused input says only that the thing is not wanted."""
+    return isinstance(value, Literal) and value.value in (None, False, "", "false")
+
+
+def _hash_files(step: Step) -> Iterator[Said]:
+    for tree in _trees(step):
+        for node in tree.parts:
+            if not isinstance(node, str) and "hashfiles" in calls(node):
+                yield "hashFiles is not supported yet", tree.where, _NO_HASH
+    condition = step.condition.expression
+    if condition is not None and not isinstance(condition, Template) and "hashfiles" in calls(condition):
+        yield "hashFiles is not supported yet", step.condition.where, _NO_HASH
+
+
+def _trees(step: Step) -> Iterator[Template]:
+    scalars: list[Scalar | Tree | None] = [step.name, step.run, step.working_directory, step.timeout_minutes]
+    scalars.append(step.continue_on_error)
+    for table in (step.env, step.inputs):
+        scalars += [table] if isinstance(table, Template) else list(table.entries.values())
+    yield from (tree for tree in scalars if isinstance(tree, Template))

@@ -1,0 +1,288 @@
+"""Reconciles Runner: which pushes of its repository were not handled yet, and which workflows do they start?
+
+What to do is derived from two things that are stored: the refs handled last and the refs that are there. A lost hint, a
+repeated one or a crash at any point changes nothing: names of runs are derived too, and a second creation fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate.base.errors import AlreadyExists, InvalidInput, TidegateError
+from tidegate.base.steps import Step, reach
+from tidegate.engine.outcome import Context, Outcome, Ready, Stalled, Trigger, Waiting
+from tidegate.git.repository import Repository
+from tidegate.git.values import Commit
+from tidegate.kinds.conditions import Condition, find
+from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
+from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
+from tidegate.kinds.runner import GROUP, KIND, Runner
+from tidegate.kinds.workflow_run import KIND as RUN_KIND
+from tidegate.kinds.workflow_run import TITLE, WorkflowRun
+from tidegate.runner.feed import PushKey, RunFeed
+from tidegate.runner.names import AUTHOR, PROBLEMS, labels, of_repository, run_name
+from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
+from tidegate.runner.repositories import Repositories, is_url_of
+from tidegate.workflow.model import Workflow
+from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.problems import InvalidWorkflow
+from tidegate.workflow.triggers import Event, matches
+
+FOLDER = ".github/workflows/"
+INTERVAL = 60.0
+WORKFLOWS_LIMIT = 500
+PROBLEMS_LIMIT = 8000
+TITLE_LIMIT = 200
+WORKFLOWS_VALID = "WorkflowsValid"
+_CONDITION_FIELDS = ("type", "status", "reason", "message")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A workflow that a push starts; `problems` where its file can't be read."""
+
+    file: str
+    problems: str = ""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one reconciliation has come to: the refs handled, the last number of each workflow, pushes in all."""
+
+    refs: dict[str, str | None]
+    numbers: dict[str, int]
+    sequence: int
+    invalid: dict[str, str] | None = None
+
+
+class RunnerController:
+    """Creates the runs of a hosted repository. `repository` opens one by `OWNER/NAME`, None where it is not there."""
+
+    name = "runner-controller"
+    group = GROUP
+    kind = KIND
+
+    def __init__(self, repositories: Repositories, feed: RunFeed):
+        self._repositories = repositories
+        self._feed = feed
+        self.triggers: Sequence[Trigger] = (
+            Trigger("source.toolkit.fluxcd.io", "GitRepository", _followers, _revision_seen),
+        )
+
+    async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
+        """Handle every ref that moved, and remember where each is."""
+        if obj["metadata"].get("deletionTimestamp"):
+            return Ready("deleted")
+        try:
+            runner = Runner.from_object(obj)
+        except InvalidInput as error:
+            return Stalled("InvalidSpec", str(error))
+        repository = await self._repositories(runner)
+        if repository is None:
+            return Waiting(f"a push to {runner.repository}, or a GitRepository of it", requeue_after=INTERVAL)
+        status = obj.get("status") or {}
+        present = await repository.refs()
+        progress = _Progress({}, dict(status.get("runNumbers") or {}), int(status.get("pushes") or 0))
+        moved = changes(runner.refs, present)
+        # The same for all refs of one look: after a crash another look may find more of them, and names must not move.
+        progress.sequence += 1 if moved else 0
+        created: list[str] = []
+        for change in moved:
+            created += await self._handle(obj, runner, repository, change, progress, ctx)
+        for number, change in enumerate(many_tags(runner.refs, present)):
+            notes = () if number else (f"more than {TAGS_AT_ONCE} new tags at once start nothing",)
+            self._feed.handled(PushKey(runner.repository, change.ref, change.new), notes)
+        for ref in runner.refs.keys() | present.keys():
+            if ref.startswith(REF_KINDS):
+                progress.refs[ref] = present.get(ref)
+        handled = sum(1 for commit in progress.refs.values() if commit)
+        return Ready(
+            f"{handled} refs of {runner.repository} are handled",
+            status={"refs": progress.refs, "runNumbers": progress.numbers, "pushes": progress.sequence},
+            requeue_after=INTERVAL,
+            event=f"started {', '.join(created)}" if created else None,
+            conditions=[*_conditions(status, progress.invalid), *await _deployed(obj, ctx)],
+        )
+
+    async def _handle(
+        self,
+        obj: Object,
+        runner: Runner,
+        repository: Repository,
+        change: RefChange,
+        progress: _Progress,
+        ctx: Context,
+    ) -> list[str]:
+        """Create the runs of one ref's move; the names of those that are new."""
+        key = PushKey(runner.repository, change.ref, change.new)
+        try:
+            head = await repository.head()
+            workflows = await asyncio.to_thread(_read_workflows, repository, change.new)
+            if not workflows:
+                self._feed.handled(key)
+                progress.invalid = {} if change.ref == head else progress.invalid
+                return []
+            known = runner.refs.get(head or "")
+            event = await push_event(repository, change, name=runner.repository, known=known)
+            starts, reasons = await asyncio.to_thread(_starts, workflows, event)
+            author = await repository.log(change.new)
+            if change.ref == head:
+                progress.invalid = _invalid(workflows)
+            created = []
+            for start in starts:
+                run = _run_object(obj, runner, change, start, author, progress.sequence)
+                if await self._create(run, key, start, progress, ctx):
+                    created.append(run["metadata"]["name"])
+        except TidegateError as error:
+            told = f"error: the workflows of {runner.repository} can't be started yet: {error.explain()}"
+            self._feed.put_off(key, told.splitlines())
+            raise
+        self._feed.handled(key, () if starts else reasons)
+        return created
+
+    async def _create(self, run: Object, key: PushKey, start: _Start, progress: _Progress, ctx: Context) -> bool:
+        """Create one run with the next number of its workflow; False where it is there already."""
+        name, namespace = run["metadata"]["name"], run["metadata"]["namespace"]
+        run["spec"]["runNumber"] = await _next_number(ctx, run, progress, start.file)
+        self._feed.expect(key, name)
+        try:
+            stored = await ctx.store.create(run, manager=self.name)
+            created = True
+        except AlreadyExists:
+            stored = await ctx.store.get(ObjectKey(GROUP, RUN_KIND, namespace, name))
+            created = False
+        progress.numbers[start.file] = max(progress.numbers.get(start.file, 0), int(stored["spec"]["runNumber"]))
+        if (stored.get("status") or {}).get("status") == "completed":
+            self._feed.close(name)
+        if created:
+            reach(Step.RUN_CREATED)
+        return created
+
+
+async def _next_number(ctx: Context, run: Object, progress: _Progress, file: str) -> int:
+    """One more than any run of the workflow has had, also one whose number was not recorded before a crash."""
+    listing = await ctx.store.list(GROUP, RUN_KIND, namespace=run["metadata"]["namespace"])
+    taken = [
+        int(found["spec"].get("runNumber", 0))
+        for found in listing.items
+        if of_repository(found, run["spec"]["repository"]) and found["spec"].get("workflow") == file
+    ]
+    return max([progress.numbers.get(file, 0), *taken]) + 1
+
+
+def _read_workflows(repository: Repository, commit: str) -> dict[str, Workflow | str]:
+    """The workflows of a commit by file; a text says what is wrong with one that can't be read. Blocks."""
+    found: dict[str, Workflow | str] = {}
+    with repository.files(commit) as files:
+        for path in files.paths():
+            name = path.removeprefix(FOLDER)
+            if name == path or "/" in name or not name.endswith((".yml", ".yaml")) or len(found) >= WORKFLOWS_LIMIT:
+                continue
+            try:
+                found[path] = parse_workflow(files.read(path), path)
+            except InvalidWorkflow as error:
+                found[path] = str(error)
+            except TidegateError as error:
+                found[path] = f"{path}: {error}"
+    return found
+
+
+def _starts(workflows: Mapping[str, Workflow | str], event: Event) -> tuple[list[_Start], list[str]]:
+    """What the event starts, and for the others why not. A file that can't be read is reported when it changes."""
+    starts, reasons = [], []
+    for file, workflow in workflows.items():
+        if isinstance(workflow, str):
+            if event.changed is None or file in event.changed:
+                starts.append(_Start(file, workflow))
+            continue
+        match = matches(workflow, event)
+        if match.runs:
+            starts.append(_Start(file))
+        else:
+            reasons.append(f"{file} does not run: {match.reason}")
+    return starts, reasons
+
+
+def _run_object(
+    runner_object: Object, runner: Runner, change: RefChange, start: _Start, head: Commit, sequence: int
+) -> Object:
+    name = run_name(runner.repository, start.file, change.ref, change.old or "", change.new, sequence)
+    namespace = runner_object["metadata"].get("namespace", "default")
+    run = WorkflowRun(
+        key=ObjectKey(GROUP, RUN_KIND, namespace, name),
+        version="v1alpha1",
+        repository=runner.repository,
+        workflow=start.file,
+        event="push",
+        ref=change.ref,
+        commit=change.new,
+        actor=head.author.name,
+        before=change.old,
+    )
+    annotations = {TITLE: head.subject[:TITLE_LIMIT], AUTHOR: f"{head.author.name} <{head.author.email}>"}
+    if start.problems:
+        annotations[PROBLEMS] = start.problems[:PROBLEMS_LIMIT]
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": namespace,
+        "labels": _inherited(runner_object) | labels(runner.repository, start.file, change.new),
+        "annotations": annotations,
+    }
+    return {"apiVersion": f"{GROUP}/v1alpha1", "kind": RUN_KIND, "metadata": metadata, "spec": run.spec_json()}
+
+
+def _inherited(runner: Object) -> dict[str, str]:
+    """The Runner's labels: a shard is chosen by them, and has a Runner with its runs. Not those by which a
+    Kustomization says what it has applied itself.
+    """
+    found = runner["metadata"].get("labels") or {}
+    return {name: value for name, value in found.items() if "fluxcd.io/" not in name}
+
+
+def _invalid(workflows: Mapping[str, Workflow | str]) -> dict[str, str]:
+    """The workflows that can't be read, with what is wrong."""
+    return {file: text for file, text in workflows.items() if isinstance(text, str)}
+
+
+def _conditions(status: Mapping[str, Any], invalid: Mapping[str, str] | None) -> list[Condition]:
+    """Whether all workflows of the default branch can be read; as before, where it did not move (None)."""
+    if invalid is None:
+        before = find(status.get("conditions") or [], WORKFLOWS_VALID)
+        return [Condition(*(str(before[name]) for name in _CONDITION_FIELDS))] if before else []
+    return [_workflows_condition(invalid)] if invalid else []
+
+
+async def _deployed(obj: Object, ctx: Context) -> list[Condition]:
+    """Why nothing of the repository is deployed, where its first push left that open."""
+    if annotation(obj, NOT_DEPLOYED) is None:
+        return []
+    sources = (await ctx.store.list("source.toolkit.fluxcd.io", "GitRepository")).items
+    own = {key_of(source) for source in sources if key_of(obj) in _followers(source, [obj])}
+    kustomizations = (await ctx.store.list("kustomize.toolkit.fluxcd.io", "Kustomization")).items
+    return not_deployed(obj, own, kustomizations)
+
+
+def _workflows_condition(invalid: Mapping[str, str]) -> Condition:
+    first = next(iter(invalid.values())).split("\n", 1)[0]
+    more = f" (and {len(invalid) - 1} more files)" if len(invalid) > 1 else ""
+    return Condition(WORKFLOWS_VALID, "False", "InvalidWorkflow", f"{first}{more}")
+
+
+def _revision_seen(source: Object) -> object:
+    return ((source.get("status") or {}).get("artifact") or {}).get("revision")
+
+
+def _followers(source: Object, runners: Sequence[Object]) -> list[ObjectKey]:
+    """The Runners whose repository a source is, by name or URL: its new revision may be a push that they don't know."""
+    return [key_of(runner) for runner in runners if _is_followed(source, runner)]
+
+
+def _is_followed(source: Object, runner: Object) -> bool:
+    spec, found = runner.get("spec") or {}, key_of(source)
+    if not (named := spec.get("sourceRef") or {}):
+        return is_url_of(str((source.get("spec") or {}).get("url", "")), str(spec.get("repository", "")))
+    namespace = named.get("namespace") or key_of(runner).namespace
+    return (named.get("name"), namespace) == (found.name, found.namespace)

@@ -1,0 +1,223 @@
+"""The Jobs port on one machine: each job in a folder, under a user and in namespaces of its own, gone when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidegate.base.errors import LimitExceeded, TidegateError
+from tidegate.base.sandbox import Sandbox
+from tidegate.base.sandbox_probe import probe
+from tidegate.engine.clock import Clock, rfc3339
+from tidegate.engine.ports import JobEvents
+from tidegate.kinds.platform import Platform
+from tidegate.runner import isolation as isolating
+from tidegate.runner.actions.action import Services
+from tidegate.runner.contexts import in_job, runner_context, variables
+from tidegate.runner.evaluation import Evaluator
+from tidegate.runner.folder import JobFolder, give_away, remove
+from tidegate.runner.isolation import Isolation
+from tidegate.runner.job import JobExecution
+from tidegate.runner.layout import Layout
+from tidegate.runner.logs import file_name
+from tidegate.runner.place import Place, interpreter
+from tidegate.runner.request import FAILURE, SUCCESS, JobOutcome, JobRequest
+from tidegate.runner.workbench import Workbench
+from tidegate.workflow.masking import Masker
+from tidegate.workflow.model import Workflow
+from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.resolve import Scope
+
+SET_UP, COMPLETE = "Set up job", "Complete job"
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A job's place while it is open."""
+
+    layout: Layout
+    folder: JobFolder
+    place: Place
+    owner: int
+
+
+class LocalJobs:
+    """Runs jobs below the folder `root`; `hidden` are paths that no job may see (the home)."""
+
+    def __init__(self, root: Path, services: Services, clock: Clock, *, hidden: tuple[Path, ...] = ()):
+        self._root = root
+        self._services = services
+        self._clock = clock
+        self._hidden = hidden
+        self._slots: set[int] = set()
+
+    async def sweep(self) -> None:
+        """Delete what jobs of a process that died have left. Call it before the first job."""
+        await asyncio.to_thread(remove, self._root)
+
+    async def run(self, job: Mapping[str, Any], events: JobEvents) -> Mapping[str, Any]:
+        """Run a job to its end. Cancelling the task that awaits this ends all its processes at once.
+
+        A job that cannot be isolated or set up fails with the reason in its log; nothing is raised for it.
+        """
+        request = JobRequest.from_json(job)
+        workflow = await asyncio.to_thread(parse_workflow, request.workflow.encode(), request.file)
+        masker = Masker((*request.secrets.values(),))
+        reporter = _Steps(events, self._clock)
+        await reporter.begin(1, SET_UP)
+        try:
+            async with self._opened(request) as opened:
+                outcome = await self._execute(request, workflow, masker, events, reporter, opened)
+        except TidegateError as error:
+            await events.log("1", masker.mask(f"##[error]{error}"))
+            if error.remedy:
+                await events.log("1", masker.mask(error.remedy))
+            await reporter.end(FAILURE)
+            outcome = JobOutcome(FAILURE, message=masker.mask(error.explain()))
+        return outcome.as_json()
+
+    async def _execute(
+        self,
+        request: JobRequest,
+        workflow: Workflow,
+        masker: Masker,
+        events: JobEvents,
+        reporter: _Steps,
+        opened: _Open,
+    ) -> JobOutcome:
+        layout, token = opened.layout, request.secrets.get("GITHUB_TOKEN", "")
+        github = in_job(request.contexts["github"], job=request.job, layout=layout, token=token)
+        runner = runner_context(layout, Platform.of_machine())
+        bench = Workbench(
+            request=request,
+            layout=layout,
+            folder=opened.folder,
+            place=opened.place,
+            masker=masker,
+            report=events,
+            clock=self._clock,
+            github=github,
+            variables=variables(github, runner, layout, f"{isolating.SYSTEM_PATH}:{layout.programs}"),
+            owner=opened.owner,
+        )
+        bench.at_step("1")
+        await bench.say(*_introduction(request, bench))
+        await reporter.end(SUCCESS)
+        contexts = {**request.contexts, "github": github, "runner": runner, "secrets": dict(request.secrets)}
+        evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts))
+        execution = JobExecution(evaluator, bench, self._services, events)
+        outcome = await execution.run(first_number=2)
+        last = len(workflow.jobs[request.job].steps) + 2
+        await reporter.begin(last, COMPLETE)
+        bench.at_step(str(last))
+        await bench.say("What is left of the job's processes is ended now, and its workspace deleted.")
+        await reporter.end(SUCCESS)
+        return outcome
+
+    @asynccontextmanager
+    async def _opened(self, request: JobRequest) -> AsyncIterator[_Open]:
+        kind = "none" if request.isolation == "none" else "sandbox"
+        isolation = Isolation(kind, await probe(), self._hidden)
+        isolating.check(isolation)
+        slot = self._take_slot()
+        root = self._root / f"{file_name(request.run)}-{request.attempt}-{file_name(request.name)}"
+        try:
+            layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot)
+            owner = isolating.owner(isolation, spec)
+            with JobFolder(layout.outside, owner) as folder:
+                place = await Place.open(lambda descriptor: isolating.start(isolation, spec, descriptor))
+                try:
+                    yield _Open(layout, folder, place, owner)
+                finally:
+                    await place.close()
+        finally:
+            self._slots.discard(slot)
+            await asyncio.to_thread(remove, root)
+
+    def _take_slot(self) -> int:
+        slot = next((number for number in range(isolating.SLOTS) if number not in self._slots), None)
+        if slot is None:
+            raise LimitExceeded(f"more than {isolating.SLOTS} jobs run at once")
+        self._slots.add(slot)
+        return slot
+
+
+class _Steps:
+    """Shows the steps that are the runner's own."""
+
+    def __init__(self, events: JobEvents, clock: Clock):
+        self._events = events
+        self._clock = clock
+        self._shown: dict[str, Any] = {}
+
+    async def begin(self, number: int, name: str) -> None:
+        started = rfc3339(self._clock.now())
+        self._shown = {"id": f"__{name}", "number": number, "name": name, "startedAt": started}
+        await self._events.step(self._shown | {"status": "in_progress"})
+
+    async def end(self, conclusion: str) -> None:
+        if not self._shown:
+            return
+        ended = {"status": "completed", "conclusion": conclusion, "completedAt": rfc3339(self._clock.now())}
+        await self._events.step(self._shown | ended)
+        self._shown = {}
+
+
+def _introduction(request: JobRequest, bench: Workbench) -> list[str]:
+    """The lines with which a job's log begins."""
+    kept_apart = "none: the job runs as Tidegate's own user" if request.isolation == "none" else "user and namespaces"
+    granted = [f"{scope}: {level}" for scope, level in sorted(request.permissions.items())] or ["none"]
+    return [
+        f"Job: {request.name} ({request.file}, attempt {request.attempt})",
+        f"Machine: {Platform.of_machine()}",
+        f"Isolation: {kept_apart}",
+        "##[group]GITHUB_TOKEN Permissions",
+        *granted,
+        "##[endgroup]",
+    ]
+
+
+def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int) -> tuple[Layout, Sandbox]:
+    """Make a job's folders, its user's entries, and the files that it finds."""
+    remove(root)
+    repository = str(request.contexts["github"]["repository"]).rpartition("/")[2]
+    outside, tmp, staging = (root / name for name in ("home", "tmp", "staging"))
+    for folder in (outside, tmp, staging):
+        folder.mkdir(mode=0o755, parents=True)
+    layout = Layout(outside, tmp, staging, isolating.job_home(isolation, outside), repository)
+    spec = isolating.sandbox(isolation, layout, slot, _accounts(root), _memory())
+    owner = isolating.owner(isolation, spec)
+    for folder in (outside, tmp):
+        give_away(folder, owner)
+    tmp.chmod(0o1777)
+    with JobFolder(outside, owner) as folder_of_job:
+        for path in (layout.workspace, layout.temp, layout.tools):
+            folder_of_job.make_folder(path.removeprefix(layout.home))
+        # For systems that have no `python` or no Python at all; a system's own comes first in PATH.
+        for name in ("python", "python3"):
+            folder_of_job.link(f"{layout.programs}/{name}".removeprefix(layout.home), str(interpreter()))
+        event = json.dumps(request.contexts["github"].get("event", {}), indent=2).encode()
+        folder_of_job.write(f"{layout.temp}/_github_workflow/event.json".removeprefix(layout.home), event)
+    return layout, spec
+
+
+def _accounts(root: Path) -> dict[str, Path]:
+    """Files that stand for /etc/passwd and /etc/group, with the job's user in them."""
+    accounts = {}
+    for target, make in (("/etc/passwd", isolating.passwd), ("/etc/group", isolating.group)):
+        if Path(target).is_file():
+            path = root / Path(target).name
+            path.write_text(make(Path(target).read_text("utf-8", "replace")))
+            path.chmod(0o644)
+            accounts[target] = path
+    return accounts
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

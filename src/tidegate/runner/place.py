@@ -1,0 +1,318 @@
+"""A place where one job's programs run, isolated or not: it is opened, runs programs one after another, is closed.
+
+Everything that a job starts ends with its place. A small agent inside starts the programs; what it says is not trusted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tidegate.base.errors import CommandFailed, MissingTool, Unavailable
+from tidegate.base.process import die_with_parent, kill_group
+from tidegate.runner.lines import LineSplitter
+
+READY_TIMEOUT = 15.0
+CLOSE_TIMEOUT = 2.0
+HOST_CLOSE_TIMEOUT = 8.0
+DRAIN_TIMEOUT = 0.1
+DRAIN_LIMIT = 5.0
+CHUNK = 64 * 1024
+MESSAGE_LIMIT = 4096
+ERROR_LIMIT = 4096
+BATCH = 128
+# As GitHub's runner ends a step: a polite word, a firm one, the end.
+INTERRUPT_GRACE = 7.5
+TERMINATE_GRACE = 2.5
+AGENT = Path(__file__).parent / "agent.py"
+PLACE_ENDED = "the job ended the process that runs its steps"
+
+Lines = Callable[[Sequence[str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program as the place runs it. `cwd` is a path as the job sees it; `limits` are setrlimit(2) names."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> bytes:
+        value = {"argv": self.argv, "env": dict(self.env), "cwd": self.cwd, "limits": dict(self.limits)}
+        return json.dumps(value).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a place is started: the argv (the agent's own arguments included), its environment, the owner of pipes."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    owner: int
+    on_host: bool = False
+
+
+class Running(Protocol):
+    """A program that was started in a place."""
+
+    async def wait(self) -> int:
+        """Its exit code, 128 + the signal that ended it; Unavailable where the place ended before."""
+        ...
+
+    async def stop(self) -> None:
+        """End it: an interrupt, then a termination, then a kill, with time between; returns when it has ended."""
+        ...
+
+
+def agent_argv(*, descriptor: int, agent: str, interpreter: str, on_host: bool) -> list[str]:
+    """The agent's command line."""
+    return [interpreter, "-I", "-S", agent, str(descriptor), *(["host"] if on_host else [])]
+
+
+def interpreter() -> Path:
+    """This Python itself, not a virtual environment's link to it."""
+    return Path(sys.executable).resolve()
+
+
+class Place:
+    """One job's place. Open it with `Place.open`; `close` ends all that runs in it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, connection: socket.socket, start: Start):
+        self._process = process
+        self._connection = connection
+        self._start = start
+        self._exits: dict[int, asyncio.Future[int]] = {}
+        self._next = 0
+        self._ended = asyncio.Event()
+        self._ready = asyncio.get_running_loop().create_future()
+        self._listening = asyncio.create_task(self._listen())
+        self._draining: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    async def open(cls, make: Callable[[int], Start]) -> Place:
+        """Start a place: `make` gets the descriptor number that the agent is to serve.
+
+        Raises MissingTool where a program is not there, CommandFailed with the reason where it can't be set up.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        start = make(theirs.fileno())
+        try:
+            process = await _spawn(start, theirs.fileno())
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        place = cls(process, ours, start)
+        try:
+            await place._until_ready()
+        except BaseException:
+            await place.close()
+            raise
+        return place
+
+    async def start(self, program: Program, lines: Lines) -> Running:
+        """Start a program; what it writes comes to `lines`, stdout and stderr as one stream, in batches."""
+        read_end, write_end = os.pipe()
+        plan = os.memfd_create("program")
+        try:
+            os.write(plan, program.as_json())
+            if os.geteuid() == 0:
+                os.fchown(write_end, self._start.owner, -1)  # so that /dev/stdout can be opened by its name
+            self._next += 1
+            identity = self._next
+            self._exits[identity] = asyncio.get_running_loop().create_future()
+            message = json.dumps({"start": identity}).encode()
+            socket.send_fds(self._connection, [message], [plan, write_end])
+        except OSError as error:
+            os.close(read_end)
+            raise Unavailable(PLACE_ENDED) from error
+        finally:
+            os.close(plan)
+            os.close(write_end)
+        output = _Output(read_end, lines)
+        reading = asyncio.create_task(output.read())
+        self._draining.add(reading)
+        reading.add_done_callback(self._draining.discard)
+        return _Running(self, identity, self._exits[identity], output, reading)
+
+    async def close(self) -> None:
+        """End everything in the place and wait until it has ended."""
+        # Not closed yet: the loop still waits on its descriptor, and would take the next file of that number for it.
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        timeout = HOST_CLOSE_TIMEOUT if self._start.on_host else CLOSE_TIMEOUT
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), timeout)
+        await kill_group(self._process)
+        self._listening.cancel()
+        for task in list(self._draining):
+            task.cancel()
+        await asyncio.gather(self._listening, *self._draining, return_exceptions=True)
+        self._connection.close()
+
+    def signal(self, identity: int, number: int) -> None:
+        """Pass a signal on to a program's process group; nothing happens where the place has ended."""
+        with contextlib.suppress(OSError):
+            self._connection.send(json.dumps({"id": identity, "signal": number}).encode())
+
+    async def _until_ready(self) -> None:
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                await self._ready
+        except TimeoutError:
+            raise CommandFailed(f"the job's place was not ready after {READY_TIMEOUT:g} s", exit_code=None) from None
+        except Unavailable:
+            raise await self._setup_failure() from None
+
+    async def _setup_failure(self) -> CommandFailed:
+        assert self._process.stderr is not None
+        text = (await self._process.stderr.read(ERROR_LIMIT)).decode("utf-8", "replace").strip()
+        code = await self._process.wait()
+        reason = text.splitlines()[-1].removeprefix("tidegate: ") if text else f"it ended with {code}"
+        return CommandFailed(f"the job's place can't be made: {reason}", exit_code=code, output=text)
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while data := await loop.sock_recv(self._connection, MESSAGE_LIMIT):
+                self._heard(data)
+        except OSError:
+            pass
+        finally:
+            self._end()
+
+    def _heard(self, data: bytes) -> None:
+        try:
+            message = json.loads(data)
+            identity, code = message.get("id"), message.get("exit")
+        except (ValueError, AttributeError, RecursionError):
+            return  # only a job that plays the agent says such a thing
+        if message.get("ready") is True and not self._ready.done():
+            self._ready.set_result(None)
+        elif isinstance(identity, int) and isinstance(code, int) and identity in self._exits:
+            future = self._exits.pop(identity)
+            if not future.done():
+                future.set_result(code)
+
+    def _end(self) -> None:
+        self._ended.set()
+        for future in (self._ready, *self._exits.values()):
+            if not future.done():
+                future.set_exception(Unavailable(PLACE_ENDED))
+                future.exception()  # whoever waits gets it; where nobody does, that is no fault
+        self._exits.clear()
+
+
+class _Running:
+    """The handle of a program in a Place."""
+
+    def __init__(
+        self, place: Place, identity: int, exited: asyncio.Future[int], output: _Output, reading: asyncio.Task[None]
+    ):
+        self._place = place
+        self._identity = identity
+        self._exited = exited
+        self._output = output
+        self._reading = reading
+
+    async def wait(self) -> int:
+        try:
+            code = await asyncio.shield(self._exited)
+        except Unavailable:
+            await self._drain()
+            raise
+        await self._drain()
+        return code
+
+    async def stop(self) -> None:
+        for number, patience in ((signal.SIGINT, INTERRUPT_GRACE), (signal.SIGTERM, TERMINATE_GRACE)):
+            self._place.signal(self._identity, number)
+            if await self._ends_within(patience):
+                await self._drain()
+                return
+        self._place.signal(self._identity, signal.SIGKILL)
+        if not await self._ends_within(TERMINATE_GRACE) and not self._exited.done():
+            self._exited.set_exception(Unavailable("the job keeps its own steps from being ended"))
+            self._exited.exception()
+        await self._drain()
+
+    async def _ends_within(self, seconds: float) -> bool:
+        done, _ = await asyncio.wait([self._exited], timeout=seconds)
+        return bool(done)
+
+    async def _drain(self) -> None:
+        """What the program wrote before it ended, even where something that it left behind still holds the pipe."""
+        deadline = time.monotonic() + DRAIN_LIMIT
+        while not self._reading.done() and time.monotonic() < deadline:
+            seen = self._output.chunks
+            await asyncio.wait([self._reading], timeout=DRAIN_TIMEOUT)
+            if self._output.chunks == seen:
+                break
+        await self._output.let_go()
+
+
+class _Output:
+    """Reads one program's output to its end; after `let_go` it is only read, so that no writer is stopped by it."""
+
+    def __init__(self, descriptor: int, lines: Lines):
+        self._descriptor = descriptor
+        self._lines: Lines | None = lines
+        self._splitter = LineSplitter()
+        self.chunks = 0
+
+    async def read(self) -> None:
+        reader = asyncio.StreamReader(limit=CHUNK)
+        pipe = os.fdopen(self._descriptor, "rb", buffering=0)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            while chunk := await reader.read(CHUNK):
+                self.chunks += 1
+                await self._pass_on(self._splitter.feed(chunk))
+            await self._pass_on(self._splitter.end())
+        finally:
+            transport.close()
+
+    async def let_go(self) -> None:
+        await self._pass_on(self._splitter.end())
+        self._lines = None
+
+    async def _pass_on(self, lines: list[str]) -> None:
+        for start in range(0, len(lines), BATCH):
+            if self._lines is None:
+                return
+            await self._lines(lines[start : start + BATCH])
+            await asyncio.sleep(0)  # a flood of lines must not keep the others waiting
+
+
+async def _spawn(start: Start, descriptor: int) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            *start.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            env=dict(start.env),
+            pass_fds=(descriptor,),
+            start_new_session=True,
+            # On the host the agent outlives a killed server for a moment: it ends what the job left.
+            preexec_fn=None if start.on_host else die_with_parent,
+        )
+    except FileNotFoundError as error:
+        name = Path(start.argv[0]).name
+        raise MissingTool(f"the program {name!r} is not installed", remedy="apt-get install util-linux") from error

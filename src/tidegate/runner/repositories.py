@@ -1,0 +1,85 @@
+"""Where a Runner's repository is: hosted by this Tidegate, or the mirror of the GitRepository that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tidegate.base.errors import NotFound
+from tidegate.engine.ports import Store
+from tidegate.git.mirror import Mirrors
+from tidegate.git.repository import Repository
+from tidegate.kinds.git_repository import GitRepository
+from tidegate.kinds.objects import Object, ObjectKey
+from tidegate.kinds.runner import KIND as RUNNER_KIND
+from tidegate.kinds.runner import Runner
+from tidegate.kinds.workflow_run import GROUP
+from tidegate.runner.names import of_repository
+
+Repositories = Callable[[Runner], Awaitable[Repository | None]]
+"""Opens a Runner's repository; None where nothing of it is here yet."""
+Fetch = Callable[[Object], Awaitable[Repository]]
+"""Brings what a GitRepository names, and opens its mirror."""
+_SOURCE = ("source.toolkit.fluxcd.io", "GitRepository")
+
+
+def hosted(open_named: Callable[[str], Repository | None]) -> Repositories:
+    """Repositories that are hosted here, by `OWNER/NAME`."""
+
+    async def find(runner: Runner) -> Repository | None:
+        return open_named(runner.repository)
+
+    return find
+
+
+def mirrored(store: Store, mirrors: Mirrors, fetch: Fetch) -> Repositories:
+    """The mirrors of sources: the one that `spec.sourceRef` names, else the one whose URL ends in `OWNER/NAME`.
+
+    A mirror holds the branch or tag that its GitRepository follows, so its Runner sees pushes to that alone. What the
+    source's status names and this disk has not, after a restart or in a process without the source controller, is
+    fetched first: a mirror that is still empty would look as if every branch had been deleted, and then come anew.
+    """
+
+    async def find(runner: Runner) -> Repository | None:
+        source = await source_of(store, runner)
+        if source is None or (commit := _commit_of(source)) is None:
+            return None
+        repository = Repository(mirrors.path(GitRepository.from_object(source).url))
+        if repository.exists() and commit in (await repository.refs()).values():
+            return repository
+        return await fetch(source)
+
+    return find
+
+
+def _commit_of(source: Object) -> str | None:
+    """The commit that a GitRepository's status names; None before its first fetch."""
+    artifact = (source.get("status") or {}).get("artifact") or {}
+    _, colon, commit = str(artifact.get("revision") or "").rpartition("sha1:")
+    return commit if colon else None
+
+
+async def source_of(store: Store, runner: Runner) -> Object | None:
+    """The GitRepository of a Runner; None where there is none (yet)."""
+    namespace = runner.key.namespace
+    if (named := runner.source_ref) is not None:
+        try:
+            return await store.get(ObjectKey(*_SOURCE, named.namespace or namespace, named.name))
+        except NotFound:
+            return None
+    for source in (await store.list(*_SOURCE, namespace=namespace)).items:
+        if is_url_of(str((source.get("spec") or {}).get("url", "")), runner.repository):
+            return source
+    return None
+
+
+def is_url_of(url: str, repository: str) -> bool:
+    """Whether a source's URL is one of `OWNER/NAME`."""
+    return url.lower().removesuffix("/").removesuffix(".git").endswith("/" + repository.lower())
+
+
+async def runner_of(store: Store, namespace: str, repository: str) -> Runner:
+    """The Runner of a repository in a namespace; NotFound."""
+    for obj in (await store.list(GROUP, RUNNER_KIND, namespace=namespace)).items:
+        if of_repository(obj, repository):
+            return Runner.from_object(obj)
+    raise NotFound(f"no Runner in {namespace} is for {repository}", remedy="create one: kind Runner")

@@ -1,0 +1,80 @@
+"""A job as the Jobs port gets it: JSON, so that it can cross a process boundary. It holds secrets: never show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SUCCESS, FAILURE, CANCELLED, TIMED_OUT, SKIPPED = "success", "failure", "cancelled", "timed_out", "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """One job of a run.
+
+    `job` is its id in the workflow, `name` what people see (unique in the run); `workflow` is the text of the file
+    `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job.
+    """
+
+    run: str
+    attempt: int
+    job: str
+    name: str
+    file: str
+    workflow: str
+    contexts: Mapping[str, Any]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    permissions: Mapping[str, str] = field(default_factory=dict)
+    isolation: str = "auto"
+    timeout_minutes: float = 360.0
+    namespace: str = "flux-system"
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that the Jobs port takes."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> JobRequest:
+        """Read it back."""
+        return cls(**value)
+
+
+@dataclass(frozen=True, slots=True)
+class PushedImage:
+    """An image that a job has pushed: a reference with its tag, the index's digest, the platforms."""
+
+    reference: str
+    digest: str
+    platforms: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The form in a run's status."""
+        return {"reference": self.reference, "digest": self.digest, "platforms": list(self.platforms)}
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job ended. `message` says why, where it is not a step's failure alone."""
+
+    conclusion: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[PushedImage, ...] = ()
+    message: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The form that the Jobs port returns."""
+        return {
+            "conclusion": self.conclusion,
+            "outputs": dict(self.outputs),
+            "images": [image.as_json() for image in self.images],
+            "message": self.message,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> JobOutcome:
+        """Read it back."""
+        images = tuple(
+            PushedImage(image["reference"], image["digest"], tuple(image["platforms"])) for image in value["images"]
+        )
+        return cls(value["conclusion"], value["outputs"], images, value["message"])

@@ -1,0 +1,217 @@
+"""Runs the jobs of one attempt of a run: which start and when, matrices, limits, and what all of it comes to."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.base.disk import disk_error, is_full
+from tidegate.base.errors import TidegateError
+from tidegate.kinds.workflow_run import COMPLETED, IN_PROGRESS
+from tidegate.runner.logs import file_name
+from tidegate.runner.progress import JobProgress, RunProgress
+from tidegate.runner.request import CANCELLED, FAILURE, SKIPPED, SUCCESS, TIMED_OUT, JobOutcome
+from tidegate.runner.waiting import either, unless
+from tidegate.workflow.matrix import Combination, expand, job_title
+from tidegate.workflow.model import Job
+from tidegate.workflow.plan import (
+    DEFAULT_TIMEOUT_MINUTES,
+    Group,
+    JobResult,
+    Plan,
+    PlannedJob,
+    group_of,
+    job_starts,
+    needs_context,
+)
+from tidegate.workflow.resolve import Scope, boolean_value, number_value
+
+CLEANING_MINUTES = 5.0
+# The worst of several jobs decides: of a matrix, and of the run.
+_ORDER = (TIMED_OUT, FAILURE, CANCELLED, SUCCESS, SKIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """One job to run: what is planned, its combination of a matrix, where its progress is shown."""
+
+    planned: PlannedJob
+    combination: Combination
+    progress: JobProgress
+    contexts: Mapping[str, Any]
+    timeout_minutes: float
+    cancelled: asyncio.Event
+
+
+RunJob = Callable[[JobOrder], Awaitable[JobOutcome]]
+Place = Callable[[], AbstractAsyncContextManager[None]]
+Grouped = Callable[[Group, asyncio.Event], AbstractAsyncContextManager[bool]]
+
+
+@dataclass(slots=True)
+class _Ended:
+    result: JobResult
+    conclusion: str
+    tolerated: bool = False
+
+
+@dataclass(slots=True)
+class RunExecution:
+    """One attempt. `contexts` brings github, vars and inputs; `run_job` runs one job while a `place` is held, and its
+    concurrency group, if it has one, by `grouped`.
+
+    `cancelled` is set from outside when the run is to end.
+    """
+
+    plan: Plan
+    contexts: Mapping[str, Any]
+    progress: RunProgress
+    run_job: RunJob
+    place: Place
+    grouped: Grouped
+    cancelled: asyncio.Event
+    ended: dict[str, _Ended] = field(default_factory=dict)
+
+    async def run(self) -> str:
+        """Run all jobs; the run's conclusion."""
+        done = {planned.job.id: asyncio.Event() for planned in self.plan.jobs}
+        async with asyncio.TaskGroup() as group:
+            for planned in self.plan.jobs:
+                group.create_task(self._job(planned, done))
+        if self.cancelled.is_set():
+            return CANCELLED
+        return worst([ended.conclusion for ended in self.ended.values() if not ended.tolerated])
+
+    async def _job(self, planned: PlannedJob, done: Mapping[str, asyncio.Event]) -> None:
+        try:
+            for name in planned.needs:
+                await done[name].wait()
+            self.ended[planned.job.id] = await self._start(planned)
+        finally:
+            done[planned.job.id].set()
+
+    async def _start(self, planned: PlannedJob) -> _Ended:
+        results = {name: ended.result for name, ended in self.ended.items()}
+        contexts = {**self.contexts, "needs": needs_context(planned, results)}
+        scope = Scope(contexts)
+        try:
+            if not job_starts(planned, results, scope, cancelled=self.cancelled.is_set()):
+                return await self._skip(planned.job)
+            combinations = expand(planned.job, scope)
+            return await self._matrix(planned, combinations, contexts)
+        except TidegateError as error:
+            return await self._fail(planned.job, str(error))
+
+    async def _skip(self, job: Job) -> _Ended:
+        shown = self._show(job.id, job.id)
+        shown.status, shown.conclusion = COMPLETED, SKIPPED
+        await self.progress.write()
+        return _Ended(JobResult(SKIPPED), SKIPPED)
+
+    async def _fail(self, job: Job, message: str) -> _Ended:
+        shown = self._show(job.id, job.id)
+        shown.status, shown.conclusion, shown.message = COMPLETED, FAILURE, message
+        await self.progress.write()
+        return _Ended(JobResult(FAILURE), FAILURE)
+
+    async def _matrix(
+        self, planned: PlannedJob, combinations: Sequence[Combination], contexts: Mapping[str, Any]
+    ) -> _Ended:
+        """Run every combination, as many at once as the strategy lets; a failure ends the others where it says so."""
+        stop = asyncio.Event()
+        at_once = asyncio.Semaphore(min(int(one.strategy["max-parallel"]) for one in combinations))
+        shown = [self._show(planned.job.id, job_title(planned.job, one, Scope(contexts))) for one in combinations]
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._combination(planned, one, job, contexts, stop, at_once))
+                for one, job in zip(combinations, shown, strict=True)
+            ]
+        ended = [task.result() for task in tasks]
+        outputs = {name: value for one in ended for name, value in one.result.outputs.items()}
+        result = worst([one.result.result for one in ended])
+        conclusion = worst([one.conclusion for one in ended if not one.tolerated])
+        tolerated = all(one.tolerated for one in ended)
+        return _Ended(JobResult(FAILURE if result == TIMED_OUT else result, outputs), conclusion, tolerated)
+
+    async def _combination(
+        self,
+        planned: PlannedJob,
+        combination: Combination,
+        shown: JobProgress,
+        contexts: Mapping[str, Any],
+        stop: asyncio.Event,
+        at_once: asyncio.Semaphore,
+    ) -> _Ended:
+        matrix = combination.matrix
+        own = {**contexts, "matrix": dict(matrix), "strategy": dict(combination.strategy)}
+        # What begins in a cancelled run cleans up after it, and is not cancelled by the same word.
+        cleaning = self.cancelled.is_set()
+        async with at_once, either((stop,) if cleaning else (self.cancelled, stop)) as cancelled:
+            most = CLEANING_MINUTES if cleaning else math.inf
+            outcome = await self._in_place(planned, combination, shown, own, cancelled, most)
+        tolerated = outcome.conclusion in (FAILURE, TIMED_OUT) and self._tolerates(planned.job, own)
+        if outcome.conclusion in (FAILURE, TIMED_OUT) and not tolerated and combination.strategy["fail-fast"]:
+            stop.set()
+        shown.status, shown.conclusion = COMPLETED, outcome.conclusion
+        shown.completed_at, shown.message = self.progress.now(), outcome.message
+        self.progress.images += outcome.images
+        await self.progress.write()
+        result = SUCCESS if tolerated else outcome.conclusion
+        return _Ended(JobResult(result, outcome.outputs), outcome.conclusion, tolerated)
+
+    async def _in_place(
+        self,
+        planned: PlannedJob,
+        combination: Combination,
+        shown: JobProgress,
+        contexts: Mapping[str, Any],
+        cancelled: asyncio.Event,
+        most_minutes: float,
+    ) -> JobOutcome:
+        """Wait for a place, then run the job in it; a job that is cancelled before has never begun."""
+        async with AsyncExitStack() as held:
+            try:
+                group = group_of(planned.job.concurrency, Scope(contexts))
+                if group and self.plan.group and group.name.lower() == self.plan.group.name.lower():
+                    return JobOutcome(CANCELLED, message=f"its run holds the group {group.name!r}: a deadlock")
+                if group is not None and not await held.enter_async_context(self.grouped(group, cancelled)):
+                    return JobOutcome(CANCELLED, message=f"another one of the group {group.name!r} took its place")
+                if not await unless(cancelled, held.enter_async_context(self.place())):
+                    return JobOutcome(CANCELLED, message="it was cancelled before it began")
+                minutes = planned.job.timeout_minutes
+                timeout = number_value(minutes, Scope(contexts)) if minutes is not None else DEFAULT_TIMEOUT_MINUTES
+                shown.status, shown.started_at = IN_PROGRESS, self.progress.now()
+                await self.progress.write()
+                return await self.run_job(
+                    JobOrder(planned, combination, shown, contexts, min(timeout, most_minutes), cancelled)
+                )
+            except TidegateError as error:
+                return JobOutcome(FAILURE, message=str(error))
+            except OSError as error:
+                said = disk_error(error).explain() if is_full(error) else error.strerror or error
+                return JobOutcome(FAILURE, message=f"this machine could not run it: {said}")
+
+    def _tolerates(self, job: Job, contexts: Mapping[str, Any]) -> bool:
+        try:
+            return boolean_value(job.continue_on_error, Scope(contexts))
+        except TidegateError:
+            return False
+
+    def _show(self, identity: str, name: str) -> JobProgress:
+        """Show a job under a name that is its own, as a file name too."""
+        taken = {file_name(other).lower() for other in self.progress.jobs}
+        chosen, number = name, 2
+        while file_name(chosen).lower() in taken:
+            chosen, number = f"{name} {number}", number + 1
+        self.progress.jobs[chosen] = JobProgress(identity, chosen)
+        self.progress.changed()
+        return self.progress.jobs[chosen]
+
+
+def worst(conclusions: Sequence[str]) -> str:
+    """What several jobs come to together; success where there is none."""
+    return next((one for one in _ORDER if one in conclusions), SUCCESS)

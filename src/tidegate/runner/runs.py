@@ -1,0 +1,359 @@
+"""Reconciles WorkflowRun: a queued run runs, one that a killed process left under way runs again, old ones go.
+
+The run itself is the reconciliation of its object, so the same run never runs twice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tidegate.base.disk import disk_error, is_full
+from tidegate.base.errors import Conflict, InvalidInput, LimitExceeded, NotFound, TidegateError
+from tidegate.base.steps import Step, reach
+from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
+from tidegate.engine.ports import Jobs
+from tidegate.engine.secrets import read_secret
+from tidegate.git.repository import Repository
+from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
+from tidegate.kinds.runner import Runner
+from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
+from tidegate.runner.actions.check import action_problems
+from tidegate.runner.contexts import RunFacts, github_context
+from tidegate.runner.feed import Progress, RunFeed
+from tidegate.runner.groups import Groups
+from tidegate.runner.logs import RunLogs
+from tidegate.runner.names import CANCEL, PROBLEMS, RERUN, of_repository, run_id
+from tidegate.runner.places import Places
+from tidegate.runner.progress import RunProgress
+from tidegate.runner.pushes import RefChange, push_payload
+from tidegate.runner.report import JobReport
+from tidegate.runner.repositories import Repositories, runner_of
+from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest
+from tidegate.runner.retention import KEPT, superfluous
+from tidegate.runner.run import JobOrder, RunExecution
+from tidegate.runner.token import scopes
+from tidegate.workflow.model import Workflow
+from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.plan import Group, Plan, plan
+from tidegate.workflow.problems import InvalidWorkflow
+from tidegate.workflow.support import unsupported
+from tidegate.workflow.triggers import Event
+
+TOKEN_MARGIN = 900.0
+SECRET_LIMIT = 64 * 1024
+# A run that brings the process down each time must not do so for ever.
+MOST_INTERRUPTIONS = 30
+_INTERRUPTED = "see why Tidegate ended (memory?), then annotate the run with tidegate.dev/rerun"
+_log = logging.getLogger("tidegate.runner-controller")
+
+
+class Tokens(Protocol):
+    """Where a run's own token comes from."""
+
+    def issue(self, subject: str, scopes: Sequence[str], lifetime_s: float) -> str: ...
+
+    def revoke(self, token: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A run that can begin."""
+
+    run: WorkflowRun
+    runner: Runner
+    text: str
+    plan: Plan
+    contexts: Mapping[str, Any]
+    secrets: Mapping[str, str]
+
+
+class WorkflowRunController:
+    """Runs WorkflowRuns, each job through the port `jobs`, with a token of its own from `tokens`."""
+
+    name = "runner-controller"
+    group = GROUP
+    kind = KIND
+    triggers: Sequence[Trigger] = ()
+
+    def __init__(
+        self,
+        *,
+        jobs: Jobs,
+        logs: RunLogs,
+        feed: RunFeed,
+        tokens: Tokens,
+        repositories: Repositories,
+        server_url: str = "https://github.com",
+        kept: int = KEPT,
+    ):
+        self._jobs = jobs
+        self._logs = logs
+        self._feed = feed
+        self._tokens = tokens
+        self._repositories = repositories
+        self._server_url = server_url
+        self._kept = kept
+        self._places = Places()
+        self._groups = Groups()
+
+    async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
+        """Run it, where it is neither over nor to be deleted. Returns when the run is over."""
+        key, status = key_of(obj), obj.get("status") or {}
+        if obj["metadata"].get("deletionTimestamp"):
+            await asyncio.to_thread(self._logs.delete, key.name)
+            return Handled()
+        rerun = annotation(obj, RERUN)
+        again = status.get("status") == COMPLETED and rerun and rerun != status.get("lastHandledRerun")
+        if status.get("status") == COMPLETED and not again:
+            self._feed.close(key.name)
+            return Handled()
+        interrupted = int(status.get("interrupted") or 0) + 1 if status.get("status") == IN_PROGRESS else 0
+        progress = RunProgress(_writer(ctx, obj, rerun), ctx.clock, int(status.get("attempt") or 0) + 1, interrupted)
+        self._feed.open(key.name)
+        try:
+            await self._attempt(obj, ctx, progress)
+        except Exception as error:
+            cause = cause_of(error)
+            self._say(obj, f"{_title(obj)}: interrupted, and tried again soon: {cause}", "error")
+            if cause is error:
+                raise
+            raise cause from error
+        finally:
+            await progress.close()
+            self._feed.close(key.name)
+        await self._retire(key, str(obj["spec"].get("repository", "")), ctx)
+        return Handled()
+
+    async def _attempt(self, obj: Object, ctx: Context, progress: RunProgress) -> None:
+        """One attempt from its beginning to its end."""
+        title = _title(obj)
+        self._say(obj, f"{title}: run {key_of(obj).name}")
+        begun = ctx.clock.monotonic()
+        async with _cancellation(obj, ctx) as cancelled:
+            try:
+                if progress.interrupted > MOST_INTERRUPTIONS:
+                    raise LimitExceeded(f"it was interrupted {progress.interrupted} times", remedy=_INTERRUPTED)
+                prepared = await self._prepare(obj, ctx)
+            except TidegateError as error:
+                await progress.complete(FAILURE, error.explain())
+            else:
+                conclusion = await self._execute(obj, prepared, ctx, progress, cancelled)
+                await progress.complete(conclusion, _why(progress))
+        reach(Step.RUN_FINISHED)
+        seconds = ctx.clock.monotonic() - begun
+        level = "info" if progress.conclusion == SUCCESS else "error"
+        if progress.message:
+            self._say(obj, f"{title}: {progress.message}", level)
+        self._say(obj, f"{title}: {progress.conclusion} after {seconds:.1f} s", level)
+        await self._record(obj, ctx, progress, seconds)
+
+    async def _record(self, obj: Object, ctx: Context, progress: RunProgress, seconds: float) -> None:
+        text = f"{_title(obj)}: {progress.conclusion} after {seconds:.1f} s"
+        if progress.conclusion == SUCCESS:
+            await ctx.events.normal(obj, "Succeeded", text)
+        else:
+            await ctx.events.warning(obj, "Failed", f"{text}. {progress.message}".strip())
+
+    def _say(self, obj: Object, text: str, level: str = "info") -> None:
+        name = key_of(obj).name
+        for line in text.splitlines():
+            self._feed.say(Progress(name, line, level=level))
+
+    async def _prepare(self, obj: Object, ctx: Context) -> _Prepared:
+        """Everything that a run needs to begin. Raises what keeps it from running."""
+        if problems := annotation(obj, PROBLEMS):
+            raise InvalidInput(problems)
+        run = WorkflowRun.from_object(obj)
+        runner = await runner_of(ctx.store, run.key.namespace, run.repository)
+        repository = await self._repositories(runner)
+        if repository is None:
+            raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
+        text, workflow = await asyncio.to_thread(_read, repository, run)
+        if refused := (*unsupported(workflow), *action_problems(workflow)):
+            raise InvalidWorkflow(refused)
+        change = RefChange(run.ref, run.before, run.commit)
+        payload = await push_payload(repository, change, name=run.repository)
+        message = str(payload["head_commit"]["message"])
+        event = Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload)
+        github = github_context(self._facts(obj, run, workflow, event))
+        contexts = {"github": github, "inputs": dict(run.inputs), "vars": dict(runner.variables)}
+        return _Prepared(run, runner, text, plan(workflow, event, contexts), contexts, await _secrets(runner, ctx))
+
+    def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow, event: Event) -> RunFacts:
+        return RunFacts(
+            repository=run.repository,
+            workflow=workflow.title,
+            workflow_file=run.workflow,
+            event_name=run.event,
+            ref=run.ref,
+            sha=run.commit,
+            # On a forge this is a login, and so a part of names and URLs; whoever pushes here acts for the owner.
+            actor=run.repository.partition("/")[0],
+            run_id=run_id(run.key.name),
+            run_number=run.run_number,
+            run_attempt=int((obj.get("status") or {}).get("attempt") or 0) + 1,
+            server_url=self._server_url,
+            event=event.payload,
+        )
+
+    async def _execute(
+        self, obj: Object, prepared: _Prepared, ctx: Context, progress: RunProgress, cancelled: asyncio.Event
+    ) -> str:
+        await progress.write()
+        order = str(obj["metadata"].get("creationTimestamp", ""))
+        group = f"{prepared.runner.key}"
+
+        async def run_job(one: JobOrder) -> JobOutcome:
+            return await self._job(prepared, one, progress)
+
+        execution = RunExecution(
+            plan=prepared.plan,
+            contexts=prepared.contexts,
+            progress=progress,
+            run_job=run_job,
+            grouped=lambda group, ended: self._groups.one(
+                f"{prepared.run.repository}/{group.name}", ended, cancel_in_progress=group.cancel_in_progress
+            ),
+            place=lambda: self._places.one(group, prepared.runner.max_jobs, order),
+            cancelled=cancelled,
+        )
+        return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
+
+    async def _in_group(self, group: Group | None, repository: str, execution: RunExecution) -> str:
+        """Run it, once its concurrency group lets it."""
+        if group is None:
+            return await execution.run()
+        name = f"{repository}/{group.name}"
+        async with self._groups.one(name, execution.cancelled, cancel_in_progress=group.cancel_in_progress) as entered:
+            return await execution.run() if entered else CANCELLED
+
+    async def _job(self, prepared: _Prepared, order: JobOrder, progress: RunProgress) -> JobOutcome:
+        """One job with a token of its own, which ends with it."""
+        run, permissions = prepared.run, order.planned.permissions
+        token = self._tokens.issue(
+            f"run:{run.key.name}", scopes(permissions, run.repository), order.timeout_minutes * 60 + TOKEN_MARGIN
+        )
+        request = JobRequest(
+            run=run.key.name,
+            namespace=run.key.namespace,
+            attempt=progress.attempt,
+            job=order.planned.job.id,
+            name=order.progress.name,
+            file=run.workflow,
+            workflow=prepared.text,
+            contexts=order.contexts,
+            secrets={**prepared.secrets, **({"GITHUB_TOKEN": token} if token else {})},
+            permissions=permissions,
+            isolation=prepared.runner.isolation,
+            timeout_minutes=order.timeout_minutes,
+        )
+        reach(Step.JOB_STARTED)
+        try:
+            report = JobReport(run.key.name, order.progress, progress, self._logs, self._feed, order.cancelled)
+            try:
+                return JobOutcome.from_json(await self._jobs.run(request.as_json(), report))
+            finally:
+                report.close()
+        finally:
+            self._tokens.revoke(token)
+
+    async def _retire(self, key: ObjectKey, repository: str, ctx: Context) -> None:
+        """Delete runs beyond what is kept, and logs that no run has any more."""
+        runs = (await ctx.store.list(GROUP, KIND)).items
+        for old in superfluous([run for run in runs if of_repository(run, repository)], self._kept):
+            try:
+                await ctx.store.delete(key_of(old), uid=old["metadata"].get("uid"))
+            except (NotFound, Conflict):
+                continue
+        names = {key_of(run).name for run in (await ctx.store.list(GROUP, KIND)).items}
+        await asyncio.to_thread(self._logs.keep_only, names)
+
+
+def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[str, Any]], Any]:
+    """Writes a run's status; what was asked for by the rerun annotation counts as handled from the first write on."""
+    key, uid = key_of(obj), obj["metadata"].get("uid")
+
+    async def write(patch: Mapping[str, Any]) -> None:
+        handled = {"lastHandledRerun": rerun} if rerun else {}
+        try:
+            await ctx.store.patch_status(key, {**patch, **handled}, manager=WorkflowRunController.name, uid=uid)
+        except (NotFound, Conflict):
+            _log.info("%s was deleted while it ran", key)  # its watch cancels it
+
+    return write
+
+
+@asynccontextmanager
+async def _cancellation(obj: Object, ctx: Context) -> AsyncIterator[asyncio.Event]:
+    """An event that is set once the run is to be cancelled: by its annotation, its spec, or its deletion."""
+    cancelled = asyncio.Event()
+    if _is_cancelled(obj):
+        cancelled.set()
+    watching = asyncio.create_task(_watch(obj, ctx, cancelled))
+    try:
+        yield cancelled
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(obj: Object, ctx: Context, cancelled: asyncio.Event) -> None:
+    key = key_of(obj)
+    since: str | None = obj["metadata"].get("resourceVersion")
+    while not cancelled.is_set():
+        try:
+            async for change in ctx.store.watch(GROUP, KIND, namespace=key.namespace, since=since):
+                if key_of(change.object) == key and (change.type == "DELETED" or _is_cancelled(change.object)):
+                    cancelled.set()
+                    return
+        except Conflict:
+            since = None  # the position is no longer kept: look at the object itself, then at what follows
+        try:
+            if _is_cancelled(await ctx.store.get(key)):
+                cancelled.set()
+        except NotFound:
+            cancelled.set()
+
+
+def _is_cancelled(obj: Object) -> bool:
+    asked = annotation(obj, CANCEL) not in (None, "", "false") or (obj.get("spec") or {}).get("cancel") is True
+    return asked or obj["metadata"].get("deletionTimestamp") is not None
+
+
+def _read(repository: Repository, run: WorkflowRun) -> tuple[str, Workflow]:
+    """The workflow file of a run's commit. Blocks."""
+    with repository.files(run.commit) as files:
+        data = files.read(run.workflow)
+    return data.decode("utf-8", "replace"), parse_workflow(data, run.workflow)
+
+
+async def _secrets(runner: Runner, ctx: Context) -> dict[str, str]:
+    if runner.secret_ref is None:
+        return {}
+    data = await read_secret(ctx.store, runner.key.namespace, runner.secret_ref.name)
+    return {name: value.decode("utf-8", "replace") for name, value in data.items() if len(value) <= SECRET_LIMIT}
+
+
+def _title(obj: Object) -> str:
+    """`smartbiz-ci.yaml #3 (Add a page)`."""
+    spec = obj["spec"]
+    subject = annotation(obj, TITLE)
+    name = f"{str(spec.get('workflow', '')).rpartition('/')[2]} #{spec.get('runNumber', '?')}"
+    return f"{name} ({subject})" if subject else name
+
+
+def cause_of(error: Exception) -> Exception:
+    """The first error of a group, and what a disk without room means, in our words."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return disk_error(error) if isinstance(error, OSError) and is_full(error) else error
+
+
+def _why(progress: RunProgress) -> str:
+    """What a person should read first, where the run did not succeed."""
+    return "; ".join(f"{job.name}: {job.message}" for job in progress.jobs.values() if job.message)

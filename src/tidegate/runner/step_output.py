@@ -1,0 +1,104 @@
+"""What a step says on its output: plain lines go to the log, workflow commands do what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tidegate.runner.lines import Piece
+from tidegate.runner.workbench import Workbench
+from tidegate.workflow.commands import (
+    AddMask,
+    Annotation,
+    CommandReader,
+    Debug,
+    Echo,
+    EndGroup,
+    Group,
+    Hidden,
+    Meaning,
+    Refused,
+    SaveState,
+    SetOutput,
+    Text,
+)
+
+MASKS_LIMIT = 300
+
+
+class StepOutput:
+    """Takes one step's lines. `outputs` are those set by commands; `refused` says what the step may not do."""
+
+    def __init__(self, bench: Workbench):
+        self.outputs: dict[str, str] = {}
+        self.refused: str | None = None
+        self._bench = bench
+        self._reader = CommandReader()
+        self._echo = False
+        self._held = ""
+
+    async def take(self, lines: Sequence[str]) -> None:
+        """Read lines in order, a mask in one counting for the next.
+
+        A line so long that it comes in pieces is shown in other pieces where a hidden value would be torn apart.
+        """
+        for line in lines:
+            text, self._held = self._held + line, ""
+            if isinstance(line, Piece):
+                end = self._bench.masker.cut(text)
+                text, self._held = text[:end], text[end:]
+                if not text:
+                    continue
+            await self._read(text)
+
+    async def end(self) -> None:
+        """Read what was held back of a last line."""
+        text, self._held = self._held, ""
+        if text:
+            await self._read(text)
+
+    async def _read(self, line: str) -> None:
+        shown = self._act(self._reader.read(line), line)
+        if shown is not None:
+            await self._bench.say(*shown)
+
+    def _act(self, meaning: Meaning, line: str) -> tuple[str, ...] | None:
+        """Do what a line means; the lines to show for it, or None."""
+        match meaning:
+            case Text(text):
+                return (text,)
+            case Annotation(level, message, properties):
+                return (f"##[{level}]{_placed(message, properties)}",)
+            case Group(title):
+                return (f"##[group]{title}",)
+            case EndGroup():
+                return ("##[endgroup]",)
+            case AddMask(value):
+                return self._mask(value)
+            case SetOutput(name, value):
+                self.outputs[name] = value
+            case Refused(message):
+                self.refused = message
+                return (f"##[error]{message}",)
+            case Echo(on):
+                self._echo = on
+            case SaveState() | Debug() | Hidden():
+                pass
+        return (line,) if self._echo else None
+
+    def _mask(self, value: str) -> tuple[str, ...] | None:
+        """Hide a value from now on. Every line of the log is searched for every value, so there is a bound."""
+        state = self._bench.state
+        state.masked_lines += 1 + value.count("\n")
+        if state.masked_lines > MASKS_LIMIT:
+            self.refused = f"a job may mask {MASKS_LIMIT} lines; this one is more"
+            return (f"##[error]{self.refused}",)
+        self._bench.masker.add(value)
+        return None
+
+
+def _placed(message: str, properties: Mapping[str, str]) -> str:
+    """A message with the place that an annotation gives it."""
+    place = ":".join(properties[name] for name in ("file", "line", "col") if properties.get(name))
+    title = properties.get("title")
+    text = f"{title}: {message}" if title else message
+    return f"{place}: {text}" if place else text

@@ -1,0 +1,18 @@
+"""What a run's own token may do here, from the permissions of its job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidegate.workflow.plan import allows
+
+
+def scopes(permissions: Mapping[str, str], repository: str) -> list[str]:
+    """The scopes of a token: `repo:OWNER/NAME:read|write`, `packages:OWNER:read|write`."""
+    owner = repository.partition("/")[0]
+    found = []
+    for scope, name in (("contents", f"repo:{repository}"), ("packages", f"packages:{owner}")):
+        level = next((level for level in ("write", "read") if allows(permissions, scope, level)), None)
+        if level is not None:
+            found.append(f"{name}:{level}")
+    return found

@@ -1,0 +1,139 @@
+"""What a job's steps and actions work with: its place, its folder, its log, and the state that steps leave to others.
+
+One for each job, thrown away with it. Whatever leaves through it (log, progress, summary) is masked here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tidegate.base.errors import Unavailable
+from tidegate.engine.clock import Clock
+from tidegate.engine.ports import JobEvents
+from tidegate.oci.credentials import Login
+from tidegate.runner.folder import JobFolder
+from tidegate.runner.layout import Layout
+from tidegate.runner.place import Lines, Program, Running
+from tidegate.runner.request import JobRequest, PushedImage
+from tidegate.workflow.masking import Masker
+
+PROGRAM_TIMEOUT = 600.0
+
+
+class Starter(Protocol):
+    """The part of a Place that runs programs."""
+
+    async def start(self, program: Program, lines: Lines) -> Running: ...
+
+
+@dataclass(slots=True)
+class JobState:
+    """What earlier steps leave to later ones."""
+
+    env: dict[str, str] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
+    logins: dict[str, Login] = field(default_factory=dict, repr=False)
+    images: list[PushedImage] = field(default_factory=list)
+    masked_lines: int = 0
+
+
+class Workbench:
+    """A job's tools. `variables` is what every program finds in its environment; `owner` owns the job's files."""
+
+    def __init__(
+        self,
+        *,
+        request: JobRequest,
+        layout: Layout,
+        folder: JobFolder,
+        place: Starter,
+        masker: Masker,
+        report: JobEvents,
+        clock: Clock,
+        github: Mapping[str, Any],
+        variables: Mapping[str, str],
+        owner: int,
+    ):
+        self.request = request
+        self.layout = layout
+        self.folder = folder
+        self.masker = masker
+        self.clock = clock
+        self.github = github
+        self.owner = owner
+        self.state = JobState()
+        self.abandoned = False
+        self._place = place
+        self._report = report
+        self._variables = variables
+        self._step = ""
+
+    def at_step(self, identity: str) -> None:
+        """Lines said from now on belong to this step."""
+        self._step = identity
+
+    async def say(self, *lines: str) -> None:
+        """Add lines to the step's log; one text may hold several."""
+        for text in lines:
+            for line in text.splitlines() or ("",):
+                await self._report.log(self._step, self.masker.mask(line))
+
+    async def tell(self, line: str) -> None:
+        """Say something in the log that is also for whoever waits for the run."""
+        await self.say(line)
+        await self._report.progress(self.masker.mask(line))
+
+    async def summarise(self, text: str) -> None:
+        """Add Markdown to the run's summary."""
+        await self._report.summary(await asyncio.to_thread(self._masked, text))
+
+    def _masked(self, text: str) -> str:
+        return "\n".join(self.masker.mask(line) for line in text.split("\n"))
+
+    async def shown(self, step: Mapping[str, Any]) -> None:
+        """Pass a step's state on."""
+        await self._report.step(step)
+
+    def environment(self, said: Mapping[str, str] | None = None) -> dict[str, str]:
+        """A program's environment: what the workflow says, and over it what no workflow can change."""
+        merged = {"CI": "true", **self._variables, **(said or {})}
+        merged |= {name: value for name, value in self._variables.items() if name not in _MAY_BE_SAID}
+        merged["PATH"] = ":".join([*self.state.path, merged["PATH"]])
+        return merged
+
+    async def run(self, program: Program, lines: Lines) -> int:
+        """Run a program of the job's to its end; cancelled, it ends the program first, politely."""
+        running = await self._place.start(program, lines)
+        try:
+            return await running.wait()
+        except asyncio.CancelledError:
+            if not self.abandoned:
+                await running.stop()
+            raise
+
+    async def tool(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[int, str]:
+        """Run a small program of the system's in the job's place; its exit code and the end of what it wrote."""
+        written: list[str] = []
+
+        async def keep(lines: Sequence[str]) -> None:
+            written.extend(lines)
+            del written[:-_TOOL_LINES]
+
+        program = Program(tuple(argv), self.environment(), cwd or self.layout.home)
+        async with asyncio.timeout(PROGRAM_TIMEOUT):
+            code = await self.run(program, keep)
+        return code, "\n".join(written)
+
+    async def must(self, argv: Sequence[str], *, cwd: str | None = None) -> None:
+        """Run a small program of the system's that must succeed; Unavailable with its last words otherwise."""
+        code, text = await self.tool(argv, cwd=cwd)
+        if code:
+            raise Unavailable(f"{argv[0]} ended with {code} in the job's place: {text.strip()}")
+
+
+# A workflow may set these; everything else that the runner sets is its own.
+_MAY_BE_SAID = ("PATH", "HOME", "LANG", "USER")
+_TOOL_LINES = 50

@@ -1,0 +1,1 @@
+"""Workloads on one machine: Deployments and Services as processes of this machine, from their images' file systems."""

@@ -1,0 +1,1 @@
+"""The select station: ImagePolicy. Everything but its controller is pure."""

@@ -1,0 +1,1 @@
+"""The doors of one machine: Git hosting, registry, Kubernetes and GitHub conventions, hooks, page."""

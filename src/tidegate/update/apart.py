@@ -1,0 +1,88 @@
+"""One automation's commit on a branch of its own, or to another ref: not on the branch that people share.
+
+The branch is made anew on top of what is read whenever that has moved. Until then it is kept, with whatever was added
+to it: a fix of a person's, or the commit of another automation that pushes there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from tidegate.base.errors import NotFound
+from tidegate.base.steps import Step, reach
+from tidegate.git.names import branch_ref
+from tidegate.git.origins import Origins
+from tidegate.git.repository import Repository
+from tidegate.update.planning import Planner, Policies, Result, Work, signed, untold
+from tidegate.update.target import Target
+
+
+async def update_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Result:
+    """Bring the automation's branch or ref to what is selected. Raises Conflict where somebody pushed first."""
+    target = work.target
+    repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
+    present = await _present(origins, target, head)
+    base = present if present and await repository.is_ancestor(head, present) else head
+    (planned,) = await asyncio.to_thread(planner.planned, [work], policies, repository, base)
+    plan = await planner.prepared(planned, repository, head)
+    result = plan.result(head)
+    if not plan.edited.changes:
+        result = await untold(repository, base, work, result)
+        if result.pushed:
+            await _push_to_ref(origins, repository, target, result.pushed)  # which may have died before this push
+        return result
+    commit = await plan.write(repository, base)
+    if target.push_branch is None and await _says_the_same(repository, commit, work.last_push):
+        return result
+    commit = await signed(repository, work, commit)
+    reach(Step.COMMIT_WRITTEN)
+    await _push(origins, repository, target, commit, present)
+    reach(Step.COMMIT_PUSHED)
+    return replace(result, pushed=commit, message=plan.message)
+
+
+async def _present(origins: Origins, target: Target, head: str) -> str | None:
+    """Where the branch is to which is pushed, its commit fetched; None where there is none."""
+    if target.push_branch == target.branch:
+        return head
+    if target.push_branch is None:
+        return None
+    try:
+        found = await origins.read(target.url, branch_ref(target.push_branch), credentials=target.credentials)
+    except NotFound:
+        return None
+    return found[1]
+
+
+async def _says_the_same(repository: Repository, commit: str, other: str | None) -> bool:
+    """Whether another commit has the same files on top of the same commit; author, message and signature may differ."""
+    if other is None:
+        return False
+    try:
+        one, two = await repository.log(commit), await repository.log(other)
+    except NotFound:
+        return False
+    return (one.tree, one.parents) == (two.tree, two.parents)
+
+
+async def _push(origins: Origins, repository: Repository, target: Target, commit: str, expected: str | None) -> None:
+    if target.push_branch is not None:
+        await origins.push(
+            target.url,
+            repository,
+            commit,
+            target.push_branch,
+            expected,
+            credentials=target.credentials,
+            owned=target.push_branch != target.branch,
+            options=target.options,
+        )
+    await _push_to_ref(origins, repository, target, commit)
+
+
+async def _push_to_ref(origins: Origins, repository: Repository, target: Target, commit: str) -> None:
+    if target.push_ref is not None:
+        await origins.push_to(
+            target.url, repository, commit, target.push_ref, credentials=target.credentials, options=target.options
+        )

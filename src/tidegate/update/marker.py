@@ -1,0 +1,74 @@
+"""A marked value, and the comment that marks it: `# {"$imagepolicy": "flux-system:web:tag"}`. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from tidegate.update.objects import ObjectIdentity
+
+KEY = "$imagepolicy"
+WORD = '"$imagepolicy"'
+SUFFIXES = ("tag", "name", "digest")
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A marked value: its policy as written (`NS:NAME`, then `:tag`, `:name` or `:digest`), where its characters are
+    in the file (bytes), how they are quoted (`''`, `'`, `"`, `|`, `>`), and the object that holds it.
+    """
+
+    setter: str
+    line: int
+    start: int
+    end: int
+    style: str
+    value: str
+    object: ObjectIdentity
+
+    @property
+    def policy(self) -> str:
+        """`NS:NAME`."""
+        return ":".join(self.setter.split(":")[:2])
+
+    @property
+    def part(self) -> str:
+        """What of the reference is meant: `tag`, `name`, `digest`, or all of it (empty)."""
+        return ":".join(self.setter.split(":")[2:])
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something in a file with markers is not touched."""
+
+    line: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileMarkers:
+    """What was found in one file."""
+
+    markers: tuple[Marker, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def read_comment(comment: str) -> tuple[str | None, str | None]:
+    """The setter that a comment names, or what is wrong with it; neither where it is no marker.
+
+    A marker is a JSON object of texts, and nothing else stands in the comment (as kyaml reads it).
+    """
+    body = comment.lstrip("#").strip()
+    if WORD not in body or not body.startswith("{"):
+        return None, None
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        return None, "the marker is not a JSON object by itself"
+    if not all(isinstance(value, str) for value in fields.values()):
+        return None, "the marker's values are not all texts"
+    setter = fields.get(KEY, "")
+    parts = setter.split(":")
+    if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and parts[2] not in SUFFIXES):
+        return None, f"{setter!r} names no policy: write NAMESPACE:NAME, then nothing or :tag, :name or :digest"
+    return setter, None

@@ -1,0 +1,206 @@
+"""What an automation is to change on top of a commit, and whether that may be: before anything is written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.engine.outcome import Context
+from tidegate.git.repository import Repository
+from tidegate.git.signing import sign_commit
+from tidegate.git.values import Commit, Signature
+from tidegate.kinds.image_policy import ImagePolicy
+from tidegate.kinds.image_repository import ImageRepository
+from tidegate.kinds.image_update_automation import ImageUpdateAutomation
+from tidegate.kinds.objects import Object, ObjectKey, key_of
+from tidegate.oci.credentials import Access
+from tidegate.oci.pull_secrets import image_access
+from tidegate.update import feedback
+from tidegate.update.automation import MarkerIndex, chosen, plan_update, tree_path
+from tidegate.update.edit import Edited
+from tidegate.update.message import safe_message
+from tidegate.update.selections import GROUP, POLICY_KIND, Selections, observed_policies, selections
+from tidegate.update.target import Target
+
+UNTOLD_LIMIT = 64
+"""How far back a commit is looked for that a process which died has pushed."""
+
+Policies = Mapping[str, Sequence[Object]]
+"""The policies of each namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One reconciliation: whose it is, and where it writes."""
+
+    obj: Object
+    spec: ImageUpdateAutomation
+    target: Target
+    ctx: Context
+
+    @property
+    def author(self) -> Signature:
+        """As git has it in the commits: without a name the email stands for it."""
+        return Signature(self.spec.author_name or self.spec.author_email, self.spec.author_email)
+
+    @property
+    def namespace(self) -> str:
+        return key_of(self.obj).namespace
+
+    @property
+    def last_push(self) -> str | None:
+        """The commit that its status says was pushed last."""
+        return (self.obj.get("status") or {}).get("lastPushCommit")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What it came to: the commit that it looked at, its own commit, if any, and where the branch is with that."""
+
+    source: str
+    references: Mapping[str, str]
+    problems: tuple[str, ...]
+    pushed: str | None = None
+    message: str = ""
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an automation is to change on top of a commit, by what was selected."""
+
+    work: Work
+    selected: Selections
+    edited: Edited
+    message: str = ""
+
+    def result(self, source: str) -> Result:
+        """The result as long as nothing is pushed."""
+        return Result(source, self.selected.references, self.selected.problems(self.edited))
+
+    async def write(self, repository: Repository, parent: str) -> str:
+        """Write the commit; no ref moves."""
+        author = self.work.author
+        return await repository.write_commit(parent, self.edited.files, author=author, message=self.message)
+
+
+class Planner:
+    """Plans, and remembers what is where. `revision_of` answers from which commit an image was built."""
+
+    def __init__(self, revision_of: Callable[[Access, str], Awaitable[str | None]]):
+        self._revision_of = revision_of
+        self._index = MarkerIndex()
+        self._named: dict[ObjectKey, frozenset[str]] = {}
+
+    def names(self, automation: ObjectKey, policy: str) -> bool:
+        """Whether the markers of an automation name a policy (`NS:NAME`), as far as is known."""
+        return policy in self._named.get(automation, (policy,))
+
+    def planned(
+        self,
+        works: Sequence[Work],
+        policies: Policies,
+        repository: Repository,
+        commit: str,
+    ) -> list[Plan | Exception]:
+        """A plan for each on top of a commit, or its error. It reads in the calling thread: use to_thread."""
+        plans: list[Plan | Exception] = []
+        with repository.files(commit) as files:
+            for work in works:
+                mine = selections(policies[work.namespace], work.spec.policy_selector)
+                try:
+                    edited = plan_update(files, work.spec.update_path, mine.references, index=self._index)
+                except Exception as error:  # noqa: BLE001 - one automation's error is not the others'
+                    plans.append(error)
+                else:
+                    self._named[key_of(work.obj)] = edited.policies
+                    plans.append(Plan(work, mine, edited))
+        return plans
+
+    async def prepared(self, plan: Plan | Exception, repository: Repository, head: str) -> Plan:
+        """What is asked before a commit is written, for all automations at the same time."""
+        if isinstance(plan, Exception):
+            raise plan
+        if not plan.edited.changes:
+            return plan
+        # Else somebody's commit stands between, and this is no echo.
+        if await _is_own(repository, plan.work.author, head):
+            await self._guard(repository, plan)
+        message = await safe_message(plan.work.obj, plan.work.spec.message_template, plan.edited)
+        return replace(plan, message=message)
+
+    async def _guard(self, repository: Repository, plan: Plan) -> None:
+        work = plan.work
+        for policy in {change.policy for change in plan.edited.changes}:
+            image = next(change.reference for change in plan.edited.changes if change.policy == policy)
+            await feedback.check(
+                image,
+                revision_of=partial(self._revision_of, await _access(policy, work.ctx)),
+                is_own=partial(_is_own, repository, work.author),
+                image_at=partial(_image_at, repository, work.spec.update_path, policy),
+            )
+
+
+async def signed(repository: Repository, work: Work, commit: str) -> str:
+    """The commit with the signature that its automation wants, if any."""
+    signing = work.target.signing
+    return commit if signing is None else await sign_commit(repository, commit, signing)
+
+
+async def untold(repository: Repository, head: str, work: Work, result: Result) -> Result:
+    """A result without a commit, with the one that a process pushed which died before it could say so."""
+    status = work.obj.get("status") or {}
+    if observed_policies(result.references, {}) == (status.get("observedPolicies") or {}):
+        return result
+    created = datetime.fromisoformat(work.obj["metadata"]["creationTimestamp"]).timestamp()
+    for commit in await repository.history(head, limit=UNTOLD_LIMIT):
+        if commit.id == work.last_push or commit.time < created:
+            break
+        if _is_by(commit, work.author) and await _touches(repository, commit, work.spec.update_path):
+            return replace(result, pushed=commit.id, message=commit.message.strip())
+    return result
+
+
+async def _touches(repository: Repository, commit: Commit, update_path: str) -> bool:
+    """Whether a commit changed what an automation may: several that share an author push together."""
+    changed = await repository.changed(next(iter(commit.parents), None), commit.id)
+    return bool(chosen(changed, tree_path(update_path)))
+
+
+async def _is_own(repository: Repository, author: Signature, commit: str) -> bool:
+    try:
+        return _is_by(await repository.log(commit), author)
+    except (NotFound, InvalidInput):
+        return False
+
+
+def _is_by(commit: Commit, author: Signature) -> bool:
+    return (commit.author.name, commit.author.email) == (author.name, author.email)
+
+
+async def _access(policy: str, ctx: Context) -> Access:
+    """How the image of a policy (`NS:NAME`) is scanned."""
+    namespace, _, name = policy.partition(":")
+    try:
+        selecting = ImagePolicy.from_object(await ctx.store.get(ObjectKey(GROUP, POLICY_KIND, namespace, name)))
+        scanned = ObjectKey(
+            GROUP, "ImageRepository", selecting.repository_namespace or namespace, selecting.repository_name
+        )
+        return await image_access(ctx.store, ImageRepository.from_object(await ctx.store.get(scanned)))
+    except NotFound:
+        return Access()
+
+
+async def _image_at(repository: Repository, path: str, policy: str, commit: str) -> str | None:
+    """The image that a policy's marker had at a commit."""
+    edited = await asyncio.to_thread(_plan_one, repository, commit, path, {policy: "tidegate.invalid/none:none"})
+    return next((change.old for change in edited.changes if change.policy == policy and ":" in change.old), None)
+
+
+def _plan_one(repository: Repository, commit: str, path: str, references: Mapping[str, str]) -> Edited:
+    with repository.files(commit) as files:
+        return plan_update(files, path, references)

@@ -1,0 +1,59 @@
+"""Names, at its line, everything in a workflow that GitHub would run and this runner would not. Nothing is ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from tidegate.base.errors import Where
+from tidegate.workflow.model import Job, OtherTrigger, Template, Workflow
+from tidegate.workflow.problems import Problem
+from tidegate.workflow.source import Source
+
+_REFUSED_EVENTS = {"pull_request_target": "it would give a stranger's code the repository's secrets; use pull_request"}
+
+
+def unsupported(workflow: Workflow) -> list[Problem]:
+    """What keeps a workflow from being run here, each with its place; empty where everything is supported."""
+    say = _speaker(workflow)
+    problems = [
+        say(f"the event {name!r} is refused", trigger.where, _REFUSED_EVENTS[name])
+        for name, trigger in workflow.triggers.items()
+        if name in _REFUSED_EVENTS
+    ]
+    for job in workflow.jobs.values():
+        problems += [say(message, where, remedy) for message, where, remedy in _job(job)]
+    return problems
+
+
+def notices(workflow: Workflow) -> list[Problem]:
+    """What does not keep a workflow from running, but will surprise: events that never happen here, odd conditions."""
+    say = _speaker(workflow)
+    found = [
+        say(f"the event {name!r} never happens here", trigger.where, "this trigger has no effect")
+        for name, trigger in workflow.triggers.items()
+        if isinstance(trigger, OtherTrigger) and name not in _REFUSED_EVENTS
+    ]
+    conditions = [job.condition for job in workflow.jobs.values()] + [step.condition for _, step in workflow.steps()]
+    found += [
+        say("a condition with text outside ${{ }} always holds", condition.where, "put all of it inside ${{ }}")
+        for condition in conditions
+        if isinstance(condition.expression, Template)
+    ]
+    return found
+
+
+def _speaker(workflow: Workflow) -> Callable[[str, Where, str], Problem]:
+    return (workflow.source or Source(b"", workflow.file)).problem
+
+
+def _job(job: Job) -> Iterator[tuple[str, Where, str]]:
+    if job.calls is not None:
+        yield "reusable workflows are not supported yet", job.calls.where, "write the called jobs out here"
+    if job.container is not None:
+        yield "'container' is not supported yet", job.container.where, "run the steps on the machine itself"
+    if isinstance(job.services, Template) or job.services:
+        where = job.services.where if isinstance(job.services, Template) else next(iter(job.services.values())).where
+        yield "'services' are not supported yet", where, "start what the tests need in a step"
+    for step in job.steps:
+        if step.uses is not None and step.uses.startswith("docker://"):
+            yield "actions from images are not supported yet", step.uses_where, "run the program in a step"

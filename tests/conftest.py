@@ -1,0 +1,14 @@
+"""What all tests share: with TIDEGATE_NOTHING_SKIPPED set, a skipped test fails the run."""
+
+import os
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    if skipped and os.environ.get("TIDEGATE_NOTHING_SKIPPED"):
+        reporter.write_line(f"{skipped} tests were skipped, and TIDEGATE_NOTHING_SKIPPED is set", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,7 @@
+"""The SQLite store keeps the Store port's contract."""
+
+from tests.contracts.store import StoreContract
+
+
+class TestSqliteStore(StoreContract):
+    """With the `store` of conftest.py."""

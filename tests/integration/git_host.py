@@ -1,0 +1,144 @@
+"""A Git host that is not Tidegate: a bare repository behind git's own `http-backend`, on loopback."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+TIMEOUT = 60
+PERSON = {
+    "GIT_AUTHOR_NAME": "Somebody", "GIT_AUTHOR_EMAIL": "somebody@example.com",
+    "GIT_COMMITTER_NAME": "Somebody", "GIT_COMMITTER_EMAIL": "somebody@example.com",
+}  # fmt: skip
+USER, PASSWORD = "flux", "let-me-push"
+PROTECTED = "receive-pack"
+
+
+class GitHost:
+    """One repository, `acme/shop.git`, which everybody may read, and whoever has the password may push to.
+
+    `before` is called once, in the server's thread, when a request comes whose path and query hold `moment`.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.bare = folder / "acme/shop.git"
+        self.port = 0
+        self.moment = ""
+        self.before: Callable[[], None] | None = None
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=None)
+        for setting in ("http.receivepack=true", "core.logAllRefUpdates=true", "receive.fsckObjects=true"):
+            self.git("config", *setting.split("="))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/acme/shop.git"
+
+    def git(self, *arguments: str, cwd: Path | None = Path()) -> str:
+        """Run git in the bare repository, or in another folder."""
+        where = [] if cwd is None else ["-C", str(self.bare if cwd == Path() else cwd)]
+        environment = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8", **PERSON}
+        done = subprocess.run(
+            ["git", *where, *arguments], env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def head(self) -> str:
+        """The branch's commit."""
+        return self.git("rev-parse", "refs/heads/main")
+
+    def commit(self, message: str, files: dict[str, str | None]) -> str:
+        """Somebody's commit on top of the branch, whatever it is at, pushed past the server; the commit's id."""
+        work = self.folder / "work"
+        if not work.exists():
+            self.git("clone", "--quiet", str(self.bare), str(work), cwd=None)
+            self.git("checkout", "--quiet", "-B", "main", cwd=work)
+        if self.git("for-each-ref", "refs/heads/main"):
+            self.git("fetch", "--quiet", "origin", "main", cwd=work)
+            self.git("reset", "--quiet", "--hard", "FETCH_HEAD", cwd=work)
+        for name, text in files.items():
+            path = work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink() if text is None else path.write_text(text)
+        self.git("add", "--all", cwd=work)
+        self.git("commit", "--quiet", "--message", message, cwd=work)
+        self.git("push", "--quiet", "origin", "main", cwd=work)
+        return self.git("rev-parse", "HEAD", cwd=work)
+
+    def once_before(self, moment: str, before: Callable[[], None]) -> None:
+        """Call `before` when the next request comes whose path and query hold `moment`."""
+        self.moment, self.before = moment, before
+
+    def reached(self, target: str) -> None:
+        """A request has come."""
+        if self.before is not None and self.moment in target:
+            call, self.before = self.before, None
+            call()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+    host: GitHost
+
+    def do_GET(self) -> None:
+        self._serve(b"")
+
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _serve(self, body: bytes) -> None:
+        if PROTECTED in self.path and self.headers.get("Authorization") != _basic():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="host"')
+            self.end_headers()
+            return
+        self.host.reached(self.path)
+        path, _, query = self.path.partition("?")
+        environment = {
+            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(self.host.folder), "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null", "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "REMOTE_USER": USER,
+        }  # fmt: skip
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=TIMEOUT, check=False
+        )
+        head, _, content = done.stdout.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200").split(" ")[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def _basic() -> str:
+    return f"Basic {base64.b64encode(f'{USER}:{PASSWORD}'.encode()).decode()}"
+
+
+@contextlib.contextmanager
+def hosting(folder: Path) -> Iterator[GitHost]:
+    """A host, as long as the context lasts."""
+    host = GitHost(folder)
+    handler = type("Handler", (_Handler,), {"host": host})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    host.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,210 @@
+"""The built-in actions in real jobs; only the builder is a fake."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # these folders are no packages
+
+from runner_home import RunnerHome, git, workflow
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def home(tmp_path):
+    home = RunnerHome(tmp_path)
+    await home.set_up()
+    return home
+
+
+async def run_steps(home, steps, *refs):
+    home.commit(workflow(steps), "Last")
+    async with home.running():
+        home.push(*refs)
+        (run,) = await home.finished()
+    return run, home.log(run)
+
+
+def conclusions(run):
+    return {step["name"]: step["conclusion"] for step in run["status"]["jobs"][0]["steps"]}
+
+
+@pytest.mark.parametrize(("depth", "count"), [("1", 1), ("2", 2), ("0", 4)])
+async def test_a_checkout_is_as_deep_as_asked(home, depth, count):
+    for number in range(3):
+        home.commit({"file": str(number)}, f"Commit {number}")
+    steps = f"""
+- uses: actions/checkout@v4
+  with: {{fetch-depth: {depth}}}
+- run: |
+    if git status --porcelain | grep .; then echo dirty; fi
+    echo "$(git rev-list --count HEAD) commits on $(git branch --show-current)"
+"""
+    _, log = await run_steps(home, steps)
+    assert f"{count} commits on main\n" in log
+    assert "\ndirty" not in log
+
+
+async def test_a_checkout_of_another_ref_in_a_folder_of_its_own(home):
+    home.commit({"old": "yes"}, "Old")
+    git(home.folder, "tag", "v1")
+    home.commit({"new": "yes"}, "New")
+    git(home.folder, "push", "--quiet", str(home.bare), "v1")
+    steps = """
+- uses: actions/checkout@v4
+- id: old
+  uses: actions/checkout@v4
+  with: {ref: v1, path: before}
+- run: ls new old before; test ! -e before/new; echo "at ${{ steps.old.outputs.ref }}"
+- name: missing
+  uses: actions/checkout@v4
+  with: {ref: nowhere}
+"""
+    run, log = await run_steps(home, steps)
+    runs = [run] if run["spec"]["ref"] == "refs/heads/main" else await home.all_runs()
+    assert runs
+    assert "at refs/tags/v1" in log
+    assert "the ref 'nowhere' is not in the repository" in log
+    assert conclusions(run)["missing"] == "failure"
+
+
+async def test_a_second_checkout_cleans_the_workspace(home):
+    steps = """
+- run: touch left-over .hidden
+- uses: actions/checkout@v4
+- run: ls -A
+"""
+    _, log = await run_steps(home, steps)
+    assert "left-over" not in log.split("ls -A")[-1]
+    assert ".github" in log.split("ls -A")[-1]
+
+
+async def test_another_repository_is_out_of_reach(home):
+    run, log = await run_steps(home, "- uses: actions/checkout@v4\n  with: {repository: acme/secret}")
+    assert run["status"]["conclusion"] == "failure"
+    assert "only the run's own repository acme/shop can" in log
+
+
+async def test_the_machines_python_is_used_where_it_fits(home):
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    steps = f"""
+- id: python
+  uses: actions/setup-python@v5
+  with: {{python-version: "{version}"}}
+- run: python --version; echo "is ${{{{ steps.python.outputs.python-version }}}}"
+- name: too new
+  uses: actions/setup-python@v5
+  with: {{python-version: "3.99"}}
+"""
+    run, log = await run_steps(home, steps)
+    assert f"is {version}" in log
+    assert "this machine has no Python 3.99" in log
+    assert conclusions(run)["too new"] == "failure"
+
+
+async def test_without_a_context_the_commit_itself_is_built(home):
+    home.commit({"Dockerfile": "FROM scratch\n", "deploy/Dockerfile": "FROM scratch\n", "deploy/x": "1"})
+    steps = """
+- run: echo dirty > dirty-file
+- uses: docker/build-push-action@v6
+  with:
+    push: true
+    tags: ghcr.io/acme/a:1,ghcr.io/acme/a:latest
+    labels: |
+      a=b
+      org.opencontainers.image.version=mine
+- uses: docker/build-push-action@v6
+  with: {context: "{{defaultContext}}:deploy", tags: ghcr.io/acme/b:1}
+- name: remote
+  uses: docker/build-push-action@v6
+  with: {context: "https://example.com/x.git"}
+"""
+    run, log = await run_steps(home, steps)
+    first, second = home.build.requests
+    assert first[2] == [".github/workflows/ci.yaml", "Dockerfile", "deploy/Dockerfile", "deploy/x"]
+    assert [str(tag) for tag in first[0].tags] == ["ghcr.io/acme/a:1", "ghcr.io/acme/a:latest"]
+    assert first[0].labels["a"] == "b"
+    assert first[0].labels["org.opencontainers.image.version"] == "mine"
+    assert second[2] == ["Dockerfile", "x"]
+    assert second[0].tags == (), "without push nothing goes anywhere"
+    assert len(run["status"]["images"]) == 2
+    assert "is remote" in log
+    assert conclusions(run)["remote"] == "failure"
+
+
+async def test_a_dockerfile_may_lie_beside_its_context(home):
+    home.commit({"docker/web.Dockerfile": "FROM scratch\n", "web/file": "1"})
+    steps = """
+- uses: actions/checkout@v4
+- uses: docker/build-push-action@v6
+  with: {context: web, file: docker/web.Dockerfile, build-args: "A=1\\nB=x=y"}
+"""
+    _, log = await run_steps(home, steps)
+    ((request, _, files),) = home.build.requests
+    assert files == ["file"], log
+    assert Path(request.dockerfile).is_absolute()
+    assert request.build_args == {"A": "1", "B": "x=y"}
+
+
+async def test_what_setup_actions_give_can_be_used(home):
+    steps = """
+- id: qemu
+  uses: docker/setup-qemu-action@v3
+  with: {platforms: "arm64,arm"}
+- id: buildx
+  uses: docker/setup-buildx-action@v3
+- run: echo "${{ steps.qemu.outputs.platforms }} ${{ steps.buildx.outputs.driver }}"
+"""
+    _, log = await run_steps(home, steps)
+    assert "\narm64,arm tidegate\n" in log
+
+
+async def test_outputs_that_would_fill_the_server_are_refused(home):
+    steps = "\n".join(
+        f"- {{id: s{number}, run: 'printf \"big=%01000000d\\n\" 7 >> $GITHUB_OUTPUT'}}" for number in range(4)
+    )
+    run, log = await run_steps(home, steps)
+    assert run["status"]["conclusion"] == "failure"
+    assert "outputs and variables come to more than" in log
+
+
+async def test_the_metadata_of_an_image_goes_to_the_build_and_to_later_steps(home):
+    steps = """
+- id: meta
+  uses: docker/metadata-action@v5
+  env: {DOCKER_METADATA_SHORT_SHA_LENGTH: 10}
+  with:
+    images: ghcr.io/Acme/Shop
+    tags: |
+      type=raw,value=1.2.3
+      type=sha
+      type=ref,event=branch
+- uses: actions/checkout@v4
+- uses: docker/build-push-action@v6
+  with: {context: ., push: true, tags: "${{ steps.meta.outputs.tags }}", labels: "${{ steps.meta.outputs.labels }}"}
+- run: |
+    echo "version ${{ steps.meta.outputs.version }}, $DOCKER_METADATA_OUTPUT_VERSION"
+    cat "${{ steps.meta.outputs.bake-file }}"
+"""
+    run, log = await run_steps(home, steps)
+    assert "version main, main" in log
+    assert '"docker-metadata-action"' in log
+    ((request, _, _),) = home.build.requests
+    short = run["spec"]["commit"][:10]
+    assert [str(tag) for tag in request.tags] == [
+        "ghcr.io/acme/shop:main", "ghcr.io/acme/shop:1.2.3", f"ghcr.io/acme/shop:sha-{short}",
+    ]  # fmt: skip
+    assert request.labels["org.opencontainers.image.version"] == "main"
+
+
+async def test_an_entry_that_the_metadata_action_does_not_know_fails_its_step(home):
+    steps = """
+- name: meta
+  uses: docker/metadata-action@v5
+  with: {images: ghcr.io/acme/shop, tags: "type=nonsense"}
+"""
+    run, log = await run_steps(home, steps)
+    assert conclusions(run)["meta"] == "failure"
+    assert "nonsense" in log

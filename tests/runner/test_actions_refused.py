@@ -1,0 +1,56 @@
+from tidegate.runner.actions import BUILT_IN, built_in
+from tidegate.runner.actions.check import action_problems, unknown_inputs
+from tidegate.workflow.parse import parse_workflow
+
+
+def problems(*steps):
+    text = "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n" + "".join(f"      - {step}\n" for step in steps)
+    return [problem.render() for problem in action_problems(parse_workflow(text.encode(), "ci.yaml"))]
+
+
+def test_every_ref_of_a_built_in_action_will_do():
+    for ref in ("v4", "main", "8e5e7e5ab8b370d6c329ec480221332ada57f0ab"):
+        assert built_in(f"Actions/Checkout@{ref}") is BUILT_IN["actions/checkout"]
+    assert built_in("actions/checkout") is None
+    assert built_in("./actions/checkout@v1") is None
+
+
+def test_an_unknown_action_is_named_at_its_line():
+    (text,) = problems("uses: acme/deploy@v1")
+    assert text == (
+        "ci.yaml:6:15: the action 'acme/deploy@v1' is not built in\n"
+        "  6 |       - uses: acme/deploy@v1\n"
+        "    |               ^^^^^^^^^^^^^^\n"
+        "  help: built in are actions/checkout, docker/setup-qemu-action, docker/setup-buildx-action, "
+        "docker/login-action, docker/metadata-action, docker/build-push-action, actions/setup-python; else use run"
+    )
+
+
+def test_an_input_that_would_be_ignored_is_refused_unless_it_says_no():
+    assert problems("{uses: actions/checkout@v4, with: {submodules: false, lfs: '', ssh-key: null}}") == []
+    (text,) = problems("{uses: actions/checkout@v4, with: {submodules: recursive}}")
+    assert "the input 'submodules' of actions/checkout has no effect here: submodules are not fetched" in text
+
+
+def test_inputs_without_harm_pass():
+    harmless = "{cache-from: type=gha, cache-to: 'type=gha,mode=max', provenance: false, sbom: true, pull: true}"
+    assert problems(f"{{uses: docker/build-push-action@v6, with: {harmless}}}") == []
+
+
+def test_what_the_action_does_not_have_is_warned_of_when_it_runs():
+    text = "{uses: actions/checkout@v4, with: {fetch-dept: 0, FETCH-DEPTH: 0}}"
+    assert problems(text) == []
+    workflow = parse_workflow(f"on: push\njobs:\n  a:\n    runs-on: x\n    steps: [{text}]\n".encode(), "ci.yaml")
+    step = workflow.jobs["a"].steps[0]
+    assert unknown_inputs(BUILT_IN["actions/checkout"].inputs, step.inputs) == ["fetch-dept"]
+
+
+def test_hash_files_is_refused_by_name():
+    assert "hashFiles is not supported yet" in problems("run: echo ${{ hashFiles('a') }}")[0]
+    assert "hashFiles is not supported yet" in problems("{run: x, if: \"hashFiles('a') != ''\"}")[0]
+
+
+def test_no_input_is_of_two_kinds():
+    for action in BUILT_IN.values():
+        kinds = (set(action.inputs.known), set(action.inputs.accepted), set(action.inputs.refused))
+        assert sum(map(len, kinds)) == len(set().union(*kinds)), action.inputs.action

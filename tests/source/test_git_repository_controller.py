@@ -1,0 +1,68 @@
+"""GitRepository objects: which commit is wanted, and what is refused by name."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tidegate.engine.outcome import Stalled
+from tidegate.source.controller import GitRepositoryController
+from tidegate.source.reading import revision_of, wanted_ref
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def source(**spec):
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": {"name": "flux-system", "namespace": "flux-system"},
+        "spec": {"url": "https://github.com/me/cluster", "interval": "1m", **spec},
+    }
+
+
+@pytest.mark.parametrize(
+    ("ref", "wanted"),
+    [
+        (None, "refs/heads/master"),
+        ({"branch": "main"}, "refs/heads/main"),
+        ({"tag": "v1"}, "refs/tags/v1"),
+        ({"name": "refs/pull/7/head", "tag": "v1", "branch": "main"}, "refs/pull/7/head"),
+        ({"commit": COMMIT, "branch": "main"}, COMMIT),
+    ],
+)
+def test_the_most_exact_ref_counts(ref, wanted):
+    assert wanted_ref(source(**({"ref": ref} if ref else {}))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("ref", "revision"),
+    [
+        ("refs/heads/main", f"main@sha1:{COMMIT}"),
+        ("refs/heads/a/b", f"a/b@sha1:{COMMIT}"),
+        ("refs/tags/v1", f"v1@sha1:{COMMIT}"),
+        ("refs/pull/7/head", f"refs/pull/7/head@sha1:{COMMIT}"),
+        (COMMIT, f"sha1:{COMMIT}"),
+    ],
+)
+def test_revisions_are_written_as_flux_writes_them(ref, revision):
+    assert revision_of(ref, COMMIT) == revision
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}},
+        {"ignore": "*.md"},
+        {"recurseSubmodules": True},
+        {"sparseCheckout": ["apps"]},
+        {"proxySecretRef": {"name": "proxy"}},
+        {"provider": "github"},
+        {"include": [{"repository": {"name": "other"}}]},
+    ],
+)
+async def test_what_has_no_effect_is_refused_by_name(spec):
+    """Above all `verify`: a signature that nobody checks must not look checked."""
+    controller = GitRepositoryController(origins=None, trees=None)
+    outcome = await controller.reconcile(source(**spec), SimpleNamespace(store=None, clock=None))
+    assert isinstance(outcome, Stalled)
+    assert outcome.message == f"not supported yet: spec.{next(iter(spec))}"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tidegate.workflow.model import Workflow
+from tidegate.workflow.support import notices, unsupported
+
+Read = Callable[[str], Workflow]
+
+
+def test_what_is_not_supported_is_named_at_its_line(read: Read) -> None:
+    workflow = read("""\
+        on: [push, pull_request_target]
+        jobs:
+          a:
+            runs-on: x
+            container: debian
+            services:
+              db: {image: postgres}
+            steps:
+              - uses: docker://alpine
+          b: {uses: ./x.yaml}
+        """)
+    problems = unsupported(workflow)
+    assert [(problem.where.line, problem.message) for problem in problems] == [
+        (1, "the event 'pull_request_target' is refused"),
+        (5, "'container' is not supported yet"),
+        (7, "'services' are not supported yet"),
+        (9, "actions from images are not supported yet"),
+        (10, "reusable workflows are not supported yet"),
+    ]
+    assert problems[1].render().splitlines()[1:3] == ["  5 |     container: debian", "    |     ^^^^^^^^^"]
+
+
+def test_an_ordinary_workflow_is_supported(read: Read) -> None:
+    workflow = read("jobs: {a: {runs-on: x, steps: [{run: x}, {uses: actions/checkout@v4}]}}")
+    assert unsupported(workflow) == []
+    assert notices(workflow) == []
+
+
+def test_surprises_are_noticed(read: Read) -> None:
+    workflow = read("on: [push, issues]\njobs: {a: {runs-on: x, if: 'x ${{ false }}', steps: [{run: x}]}}")
+    assert [problem.message for problem in notices(workflow)] == [
+        "the event 'issues' never happens here",
+        "a condition with text outside ${{ }} always holds",
+    ]
