@@ -45,9 +45,13 @@ class History:
             await task
 
     async def _keep(self, stop):
-        """Look so often that no version is missed: each one lasts for a second at least."""
+        """Look so often that no version is missed: each one lasts for a second at least. The last look begins after
+        `stop` is set, so it sees the end of what was waited for.
+        """
         async with self._cluster.http() as http:
-            while not stop.is_set():
+            last = False
+            while not last:
+                last = stop.is_set()
                 with contextlib.suppress(httpx2.TransportError, json.JSONDecodeError):
                     answer = await http.get(MAPS)
                     if answer.status_code == 200:

@@ -33,8 +33,10 @@ from runtime_world import (
 from tidegate.base.errors import NotFound
 from tidegate.base.sandbox import Capabilities, Missing
 from tidegate.base.sandbox_probe import probe
+from tidegate.engine.outcome import Context, Handled, Outcome
 from tidegate.kinds.conditions import find
 from tidegate.kinds.objects import Object, ObjectKey
+from tidegate.runtime.pods import PodController
 
 pytestmark = pytest.mark.integration
 
@@ -118,6 +120,49 @@ async def test_a_rolling_replacement_refuses_and_breaks_no_connection(world: Wor
         return len(await world.pods()) == 1
 
     await world.until(only_one_left)
+
+
+async def test_a_rollout_that_is_told_complete_serves_the_new_revision_only(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where what ends the pods is slow to hear of it."""
+    await world.apply(deployment("1.0.1", replicas=2), service())
+    await world.rolled_out(replicas=2)
+    reconcile = PodController.reconcile
+
+    async def slow(self: PodController, obj: Object, ctx: Context) -> Outcome:
+        if obj["metadata"].get("deletionTimestamp"):
+            await asyncio.sleep(1)
+        return await reconcile(self, obj, ctx)
+
+    monkeypatch.setattr(PodController, "reconcile", slow)
+    await world.apply(deployment("1.0.2", replicas=2))
+    await world.rolled_out(replicas=2)
+    url = await world.url()
+    assert {(await fetch(url))["word"] for _ in range(4)} == {"two"}
+
+
+async def test_readiness_that_a_killed_server_left_in_the_store_counts_as_nothing(
+    folder: Path, registry: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(folder, registry) as world:
+        await world.apply(deployment("1.0.1", replicas=2))
+        await world.rolled_out(replicas=2)
+        pods = {pod["metadata"]["name"]: pod["status"] for pod in await world.pods()}
+
+    async def never(_self: PodController, _obj: Object, _ctx: Context) -> Outcome:
+        return Handled()
+
+    monkeypatch.setattr(PodController, "reconcile", never)
+    async with running(folder, registry) as world:
+        for name, status in pods.items():
+            await world.store.patch_status(ObjectKey("", "Pod", "shop", name), status, manager="test")
+
+        async def none_available() -> bool:
+            return not (await world.deployment())["status"].get("availableReplicas")
+
+        await world.apply(deployment("1.0.2", replicas=2))
+        await world.until(none_available)
 
 
 async def test_a_revision_that_never_gets_ready_leaves_the_old_one_serving(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from tidegate.runtime.deployment_spec import (
     safe,
 )
 from tidegate.runtime.deployment_status import Counts, is_complete, stalled_patch, status_patch
+from tidegate.runtime.fleet import Fleet
 from tidegate.runtime.pods import DEPLOYMENT, FINALIZER
 from tidegate.runtime.supported import unsupported
 
@@ -57,8 +59,9 @@ class DeploymentController:
     group = "apps"
     kind = "Deployment"
 
-    def __init__(self, capabilities: Capabilities, *, node: str | None = None):
+    def __init__(self, capabilities: Capabilities, fleet: Fleet, *, node: str | None = None):
         self._capabilities = capabilities
+        self._fleet = fleet
         self._node = node or os.uname().nodename
         self.triggers: Sequence[Trigger] = (Trigger("", "Pod", _of_pod, relevant=_pod_state),)
 
@@ -100,7 +103,21 @@ class DeploymentController:
         uids = {str(item["metadata"]["uid"]) for item in replica_sets}
         pods = [pod for pod in (await ctx.store.list("", "Pod", namespace=namespace)).items if owned_by(pod, uids)]
         now = ctx.clock.now()
-        return _Seen(replica_sets, pods, [_view(pod, spec.min_ready, now) for pod in pods])
+        return _Seen(replica_sets, pods, [self._view(pod, spec.min_ready, now) for pod in pods])
+
+    def _view(self, pod: Object, min_ready: int, now: datetime) -> rollout.Pod:
+        metadata = pod["metadata"]
+        available = ready = is_ready(pod) and self._fleet.is_ready(metadata["uid"])
+        if ready and min_ready:
+            available = (now - datetime.fromisoformat(ready_since(pod))).total_seconds() >= min_ready
+        return rollout.Pod(
+            name=metadata["name"],
+            revision=_hash(pod),
+            created=str(metadata.get("creationTimestamp", "")),
+            ready=ready,
+            available=available,
+            ending=bool(metadata.get("deletionTimestamp")),
+        )
 
     async def _ensure_replica_set(
         self, obj: Object, spec: Deployment, replica_sets: list[Object], ctx: Context
@@ -132,11 +149,11 @@ class DeploymentController:
             pod = pod_of(current, obj["metadata"]["name"], suffix, self._node, marks)
             pod["metadata"]["finalizers"] = [FINALIZER]
             await ctx.store.create(pod, manager=MANAGER)
-        for name in actions.end:
-            try:
-                await ctx.store.delete(ObjectKey("", "Pod", str(obj["metadata"]["namespace"]), name))
-            except NotFound:
-                continue
+        for pod in seen.pods:
+            if pod["metadata"]["name"] in actions.end:
+                with contextlib.suppress(NotFound):
+                    await ctx.store.delete(key_of(pod))
+                self._fleet.withdraw(pod["metadata"]["uid"])
         if any(view.name in actions.end and view.ready for view in seen.views):
             reach(Step.TRAFFIC_SWITCHED)
 
@@ -209,21 +226,6 @@ def _pause(status: Mapping[str, Any], now: datetime) -> float:
     times = [condition.get("lastUpdateTime") for condition in status.get("conditions") or []]
     latest = max((datetime.fromisoformat(time) for time in times if time), default=now)
     return POLL if (now - latest).total_seconds() < QUICK_FOR else SLOW_POLL
-
-
-def _view(pod: Object, min_ready: int, now: datetime) -> rollout.Pod:
-    metadata, ready = pod["metadata"], is_ready(pod)
-    available = ready
-    if ready and min_ready:
-        available = (now - datetime.fromisoformat(ready_since(pod))).total_seconds() >= min_ready
-    return rollout.Pod(
-        name=metadata["name"],
-        revision=_hash(pod),
-        created=str(metadata.get("creationTimestamp", "")),
-        ready=ready,
-        available=available,
-        ending=bool(metadata.get("deletionTimestamp")),
-    )
 
 
 def _hash(obj: Object) -> str:

@@ -13,6 +13,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self._workers: dict[str, PodWorker] = {}
+        self._withdrawn: set[str] = set()
         self._changed = asyncio.Event()
 
     def __iter__(self) -> Iterator[PodWorker]:
@@ -30,7 +31,18 @@ class Fleet:
     def remove(self, uid: str) -> None:
         """A pod has ended."""
         self._workers.pop(uid, None)
+        self._withdrawn.discard(uid)
         self.tell()
+
+    def withdraw(self, uid: str) -> None:
+        """A pod is about to end: from now on it gets no new connection, before its worker has even heard of it."""
+        if uid in self._workers:
+            self._withdrawn.add(uid)
+
+    def is_ready(self, uid: str) -> bool:
+        """Whether a pod serves now. Its stored status may be that of a process which was killed."""
+        worker = self._workers.get(uid)
+        return worker is not None and worker.backend is not None
 
     def tell(self) -> None:
         """Wake whoever waits for a change."""
@@ -47,6 +59,7 @@ class Fleet:
             worker
             for worker in self._workers.values()
             if not worker.stopping
+            and worker.uid not in self._withdrawn
             and worker.pod["metadata"]["namespace"] == namespace
             and selector.items() <= (worker.pod["metadata"].get("labels") or {}).items()
         ]

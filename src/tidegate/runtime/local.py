@@ -41,7 +41,7 @@ class LocalRuntime:
         self._fleet = Fleet()
         self._pods = PodController(machine, self._fleet)
         self._services = ServiceController(self._fleet)
-        self._deployments = DeploymentController(machine.capabilities)
+        self._deployments = DeploymentController(machine.capabilities, self._fleet)
 
     @classmethod
     async def open(
