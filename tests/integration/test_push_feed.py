@@ -6,7 +6,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.lint.repositories import WORKFLOW, files, workflow
 
+from tidegate.app import push_lint
+from tidegate.app.push_lint import push_problems
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.outcome import Context
@@ -53,18 +56,23 @@ class World:
                 repositories=self.hosted,
                 source_url=lambda owner, name: f"https://git.example/{owner}/{name}",
                 pushed=self._look,
+                lint=push_problems,
                 path=path,
             )
         )
 
     def manifest(self, *folders: str) -> None:
         """Commit a manifest in each folder."""
-        for folder in folders:
-            (self.work / folder).mkdir(parents=True)
-            text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
-            (self.work / folder / "a.yaml").write_text(text)
+        text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n"
+        self.write({f"{folder}/a.yaml": text for folder in folders})
+
+    def write(self, texts: dict[str, str]) -> None:
+        """Commit these files."""
+        for path, text in texts.items():
+            (self.work / path).parent.mkdir(parents=True, exist_ok=True)
+            (self.work / path).write_text(text)
         self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=manifests")
+        self.git("commit", "--quiet", "--message=files")
 
     def git(self, *arguments: str) -> str:
         settings = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
@@ -180,3 +188,27 @@ async def test_a_push_of_which_nothing_is_deployed_waits_for_nobody(world):
     other = sync_object("clusters/x", name="other")
     await world.store.create(other, manager="test")
     assert not any("waiting" in line for line in await world.push("refs/heads/main"))
+
+
+async def test_a_pusher_hears_of_a_feedback_loop_and_not_of_warnings(world):
+    world.git("checkout", "--quiet", "-b", "side")  # which starts nothing, so that nothing is waited for
+    world.write(files())
+    lines = await world.push("refs/heads/side")
+    found = [line for line in lines if line.startswith("lint: ")]
+    assert len(found) == 1
+    assert found[0].startswith(f"lint: {WORKFLOW}:6: error: ")
+    assert found[0].endswith("[feedback-loop]")
+    assert any(line.startswith("  help: ") for line in lines)
+    world.write(files(workflow=workflow(paths="    paths: [main.py]\n"), deployment="a: b\n"))
+    assert not [line for line in await world.push("refs/heads/side") if "lint" in line]
+
+
+async def test_what_lint_can_not_look_at_in_time_is_said_and_the_push_goes_on(world, monkeypatch):
+    monkeypatch.setattr(push_lint, "SECONDS_LIMIT", 0)
+    lines = await world.push("refs/heads/main")
+    assert [line for line in lines if line.startswith("lint did not look at ")]
+
+
+async def test_a_commit_that_is_gone_is_not_looked_at(world):
+    (line,) = await push_problems(world.hosted.path("acme", "shop"), "0" * 40)
+    assert line.startswith("lint did not look at 000000000000: ")

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
+from tidegate.app.push_lint import push_problems
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
 from tidegate.base.home import Home, Server
 from tidegate.build.spawn import build_image
@@ -290,6 +291,7 @@ class App:
             repositories=self.repositories,
             source_url=self._source_url,
             pushed=self.hints.pushed,
+            lint=push_problems,
             path=self.settings.path,
         )
 

@@ -13,22 +13,23 @@ _WORDS = {Level.ERROR: "error", Level.WARNING: "warning", Level.UNREADABLE: "err
 
 def as_text(report: Report) -> str:
     """A block for each finding, one for each automation that is proven, and a line that counts."""
-    blocks = [_finding(finding) for finding in report.findings]
-    blocks += [_lines(f"{_place(safe.where)}: ok: {safe.message}", safe.reasons) for safe in report.proven]
-    return "".join(f"{block}\n" for block in (*blocks, _count(report)))
+    lines = [line for finding in report.findings for line in finding_lines(finding)]
+    for safe in report.proven:
+        lines += _with_steps(f"{_place(safe.where)}: ok: {safe.message}", safe.reasons)
+    return "".join(f"{line}\n" for line in (*lines, _count(report)))
 
 
-def _finding(finding: Finding) -> str:
+def finding_lines(finding: Finding) -> list[str]:
+    """A finding: its place and message, then, indented, the way round, what was assumed, and what to do."""
     head = f"{_place(finding.where)}: {_WORDS[finding.level]}: {finding.message} [{finding.rule.id}]"
-    lines = [_lines(head, finding.way)]
-    lines += [f"  note: {note}" for note in finding.notes]
+    lines = [*_with_steps(head, finding.way), *(f"  note: {note}" for note in finding.notes)]
     if finding.help:
         lines.append(f"  help: {finding.help}")
-    return "\n".join(lines)
+    return lines
 
 
-def _lines(head: str, steps: tuple[Step, ...]) -> str:
-    return "\n".join([head, *(f"  → {_place(step.where)}: {step.text}" for step in steps)])
+def _with_steps(head: str, steps: tuple[Step, ...]) -> list[str]:
+    return [head, *(f"  → {_place(step.where)}: {step.text}" for step in steps)]
 
 
 def _place(where: Where) -> str:

@@ -19,11 +19,12 @@ from tidegate.git.repository import Repository
 from tidegate.kinds.common import mapping
 from tidegate.kinds.not_deployed import NOT_DEPLOYED
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
-from tidegate.runner.feed import PushKey, RunFeed
+from tidegate.runner.feed import Progress, PushKey, RunFeed
 from tidegate.runner.pushes import REF_KINDS
 from tidegate.serve.bootstrap import NAMESPACE, ROOT, Bootstrap, bootstrap, names_root_source, runner_name
-from tidegate.serve.git import Push
+from tidegate.serve.git import Push, Update
 from tidegate.serve.git_repositories import HostedRepositories
+from tidegate.serve.merged import merged
 from tidegate.serve.way_back import is_source, way_back
 
 BRANCHES = "refs/heads/"
@@ -33,7 +34,8 @@ MANAGER = "tidegate"
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """What the feed needs of the process: `source_url` is how manifests name a hosted repository, `pushed` wakes what
-    follows it, `path` is the folder to deploy where the user named one.
+    follows it, `lint` gives the lines of what is wrong with a repository's commit, `path` is the folder to deploy where
+    the user named one.
     """
 
     store: Store
@@ -41,6 +43,7 @@ class Wiring:
     repositories: HostedRepositories
     source_url: Callable[[str, str], str]
     pushed: Callable[[Path], Awaitable[None]]
+    lint: Callable[[Path, str], Awaitable[Sequence[str]]]
     path: str | None = None
 
 
@@ -59,15 +62,20 @@ class PushFeed:
         runner = ObjectKey("tidegate.dev", "Runner", NAMESPACE, runner_name(push.owner, push.name))
         keys = await self._keys(push) if await self._exists(runner) else []
         runs = [self._wiring.feed.push(key) for key in keys]
-        await self._wiring.pushed(self._wiring.repositories.path(push.owner, push.name))
+        path = self._wiring.repositories.path(push.owner, push.name)
+        await self._wiring.pushed(path)
         put_off = False
-        for told in runs:
-            async for entry in told:
-                put_off = put_off or (not entry.run and entry.level == "error")
-                yield entry.text
+        async for entry in merged(_one_after_another(runs), self._linted(path, branches)):
+            put_off = put_off or (not entry.run and entry.level == "error")
+            yield entry.text
         for update in () if put_off else branches:
             async for line in self._rest(push, update.ref, str(update.new)):
                 yield line
+
+    async def _linted(self, repository: Path, branches: Sequence[Update]) -> AsyncIterator[Progress]:
+        for commit in dict.fromkeys(str(update.new) for update in branches):
+            for line in await self._wiring.lint(repository, commit):
+                yield Progress("", line, level="warning")
 
     async def _keys(self, push: Push) -> list[PushKey]:
         """What the Runner is going to handle: branches and tags, an annotated one by the commit behind it."""
@@ -199,6 +207,12 @@ class PushFeed:
             return repository is None or await repository.is_ancestor(commit, committed)
         except NotFound:
             return True  # the automation writes to another repository, of which nothing is known here
+
+
+async def _one_after_another(runs: Sequence[AsyncIterator[Progress]]) -> AsyncIterator[Progress]:
+    for told in runs:
+        async for entry in told:
+            yield entry
 
 
 def follows(source: Object, ref: str) -> bool:
