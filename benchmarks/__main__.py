@@ -1,4 +1,4 @@
-"""Run the benchmarks named on the command line, or all: `python -m benchmarks [help] [select] [scan] [lint] [demo] [cluster]`.
+"""Run the benchmarks named on the command line, or all: `python -m benchmarks [help|select|scan|lint|demo|cluster]…`.
 
 `python -m benchmarks cluster --help` says how to measure one of its figures alone, or with fewer objects.
 """

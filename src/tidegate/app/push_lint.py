@@ -15,8 +15,8 @@ from tidegate.base.errors import CommandFailed, LimitExceeded, TidegateError
 from tidegate.git.files import CommitFiles
 from tidegate.lint.check import lint
 from tidegate.lint.findings import Finding, Level
-from tidegate.lint.repository import is_workflow
 from tidegate.lint.texts import finding_lines
+from tidegate.workflow.parse import is_workflow
 
 MEMORY_LIMIT = 512 * 1024 * 1024
 SECONDS_LIMIT = 30

@@ -59,6 +59,7 @@ COMMANDS = {
     "select": Entry("tidegate.cli.select:command", "Select a tag of an image in its registry, and say why."),
     "status": Entry("tidegate.cli.status:command", "Show, for each application, how far its commit has come."),
     "suspend": Entry("tidegate.cli.suspend:suspend", "Stop reconciling an object."),
+    "triggers": Entry("tidegate.cli.triggers:command", "Say which workflows a push would start, and why."),
     "try": Entry("", "Try a decision by itself: no server, no network.", TRY),
     "uninstall": Entry("tidegate.cli.install:uninstall", "Take Tidegate out of a cluster."),
     "update": Entry("tidegate.cli.update:command", "Edit the marked values of a folder, without a server."),

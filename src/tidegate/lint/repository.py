@@ -24,12 +24,11 @@ from tidegate.update.automation import is_yaml
 from tidegate.update.marker import WORD, FileMarkers
 from tidegate.update.markers import NOTHING, find_markers
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.parse import is_workflow, parse_workflow
 from tidegate.workflow.problems import InvalidWorkflow
 
 UNREADABLE = Rule("unreadable", "A file that can't be read, so that nothing is proven", "lint.md")
 INVALID = Rule("invalid-manifest", "An object of Flux's with a wrong field", "lint.md")
-WORKFLOWS = ".github/workflows/"
 _GROUP = b"toolkit.fluxcd.io"
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
@@ -151,11 +150,6 @@ def read_repository(files: Files) -> Repository:
 
 def _target_namespaces(kustomizations: Sequence[Found[Kustomization]]) -> frozenset[str]:
     return frozenset(found.model.target_namespace for found in kustomizations if found.model.target_namespace)
-
-
-def is_workflow(path: str) -> bool:
-    """Whether GitHub takes a file for a workflow, by its name."""
-    return path.startswith(WORKFLOWS) and "/" not in path.removeprefix(WORKFLOWS) and path.endswith((".yml", ".yaml"))
 
 
 def _objects(content: bytes, path: str, problems: list[Finding]) -> Iterator[Found[Any]]:

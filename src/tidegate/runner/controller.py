@@ -27,11 +27,10 @@ from tidegate.runner.names import AUTHOR, PROBLEMS, labels, of_repository, run_n
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.parse import is_workflow, parse_workflow
 from tidegate.workflow.problems import InvalidWorkflow
 from tidegate.workflow.triggers import Event, matches
 
-FOLDER = ".github/workflows/"
 INTERVAL = 60.0
 WORKFLOWS_LIMIT = 500
 PROBLEMS_LIMIT = 8000
@@ -178,8 +177,7 @@ def _read_workflows(repository: Repository, commit: str) -> dict[str, Workflow |
     found: dict[str, Workflow | str] = {}
     with repository.files(commit) as files:
         for path in files.paths():
-            name = path.removeprefix(FOLDER)
-            if name == path or "/" in name or not name.endswith((".yml", ".yaml")) or len(found) >= WORKFLOWS_LIMIT:
+            if not is_workflow(path) or len(found) >= WORKFLOWS_LIMIT:
                 continue
             try:
                 found[path] = parse_workflow(files.read(path), path)

@@ -12,7 +12,13 @@ from tidegate.workflow.problems import InvalidWorkflow, Problem
 from tidegate.workflow.scopes import NOTHING, WORKFLOW, WORKFLOW_ENV
 from tidegate.workflow.source import Source
 
+FOLDER = ".github/workflows/"
 _KEYS = ("name", "description", "run-name", "on", "permissions", "env", "defaults", "concurrency", "jobs")
+
+
+def is_workflow(path: str) -> bool:
+    """Whether GitHub takes a file of a repository for a workflow, by its path."""
+    return path.startswith(FOLDER) and "/" not in path.removeprefix(FOLDER) and path.endswith((".yml", ".yaml"))
 
 
 def parse_workflow(data: bytes, file: str) -> Workflow:
