@@ -38,8 +38,10 @@ def automation(status=None, source="app"):
     return obj(f"image.{FLUX}/v1", "ImageUpdateAutomation", "all", {"sourceRef": {"name": source}}, status)
 
 
-def source(commit=COMMIT, since="2026-01-15T12:00:00Z"):
+def source(commit=COMMIT, since="2026-01-15T12:00:00Z", builds=None):
     status = {"artifact": {"revision": f"main@sha1:{commit}", "lastUpdateTime": since}}
+    if builds is not None:
+        status["artifact"]["metadata"] = {"tidegate.dev/builds": builds}
     return obj(f"source.{FLUX}/v1", "GitRepository", "app", {"url": "https://github.com/Me/App.git"}, status)
 
 
@@ -92,6 +94,16 @@ def test_a_commit_of_the_automation_announces_none(way):
     way.change(source())
     way.change(automation({"lastPushCommit": COMMIT}))
     assert way.announced() == []
+
+
+def test_a_commit_that_starts_no_build_announces_none_and_ends_no_expectation(way):
+    assert way.change(source(builds="nothing")) == []
+    assert way.announced() == []
+    assert way.change(source(builds=".github/workflows/ci.yaml")) == ["web"]
+    words = f"GitRepository/flux-system/app has the commit {COMMIT[:12]}, which starts .github/workflows/ci.yaml"
+    assert way.announced() == [("NewCommit", words)]
+    assert way.change(source(commit="d" * 40, builds="nothing")) == []
+    assert way.announced() == [("NewCommit", words)]
 
 
 def test_a_commit_of_another_source_announces_none(way):

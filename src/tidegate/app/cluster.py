@@ -18,6 +18,7 @@ from typing import TextIO
 
 from starlette.applications import Starlette
 
+from tidegate.app.announcing import Announcements
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.deploy.controller import KustomizationController
 from tidegate.engine.clock import SystemClock
@@ -182,7 +183,7 @@ class _Parts:
         trees = FetchedTrees(LocalTrees(data / "trees.json"), self.origins, self.store)
         tags = FileTags(data / "tags")
         every: list[Controller] = [
-            GitRepositoryController(self.origins, trees),
+            GitRepositoryController(self.origins, trees, Announcements().of_push),
             KustomizationController(trees, self.workloads),
             ImageRepositoryController(self.registry, tags),
             ImagePolicyController(tags, self.registry, self.facts),

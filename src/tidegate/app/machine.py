@@ -14,6 +14,7 @@ from importlib.metadata import version
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
+from tidegate.app.announcing import Announcements
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.app.push_lint import push_problems
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
@@ -215,7 +216,7 @@ class App:
         jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
         await jobs.sweep()
         return [
-            GitRepositoryController(origins, trees),
+            GitRepositoryController(origins, trees, Announcements().of_push),
             KustomizationController(trees, LocalWorkloads(self.store), strict.problems),
             ImageRepositoryController(self.tag_source, tags, told=self.registries),
             policies,

@@ -13,6 +13,9 @@ GROUP, KIND, VERSIONS = "source.toolkit.fluxcd.io", "GitRepository", ("v1", "v1b
 DEFAULT_BRANCH = "master"
 DEFAULT_TIMEOUT = 60.0
 PROVIDERS = ("generic", "aws", "azure", "github")
+BUILDS, BUILDS_NOTHING = "tidegate.dev/builds", "nothing"
+"""In `status.artifact.metadata`: the workflows, with commas between, that the new commit starts and that may push an
+image. It is not there where the commit has no workflows, so that nobody knows what builds it."""
 _URL = re.compile(r"(http|https|ssh|file)://.*")
 
 

@@ -13,6 +13,7 @@ from tidegate.base.errors import InvalidInput
 from tidegate.engine.outcome import Trigger
 from tidegate.kinds.accepting import moment
 from tidegate.kinds.common import mapping
+from tidegate.kinds.git_repository import BUILDS, BUILDS_NOTHING
 from tidegate.kinds.image_repository import GROUP, KIND
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kinds.reference import parse_repository
@@ -82,7 +83,12 @@ class Signals:
         if source.get("spec") is None:
             self._commits.pop(key, None)
             return []
-        self._commits[key] = _name_in(str(mapping(source["spec"]).get("url", ""))), _commit_signal(key, source)
+        name = _name_in(str(mapping(source["spec"]).get("url", "")))
+        if _builds(source) == BUILDS_NOTHING:
+            # What the commit before it has started goes on.
+            self._commits[key] = name, self._commits.get(key, ("", None))[1]
+            return []
+        self._commits[key] = name, _commit_signal(key, source)
         return self._announced(repositories, {key})
 
     def _run_changed(self, run: Object, repositories: Sequence[Object]) -> list[ObjectKey]:
@@ -128,12 +134,19 @@ def _name_in(url: str) -> str:
     return "/".join(url.lower().rstrip("/").removesuffix(".git").replace(":", "/").split("/")[-2:])
 
 
+def _builds(source: Object) -> str | None:
+    metadata = mapping(mapping(mapping(source.get("status")).get("artifact")).get("metadata"))
+    return metadata.get(BUILDS)
+
+
 def _commit_signal(key: ObjectKey, source: Object) -> Signal | None:
+    """A commit from which an image may be built, and by which workflow, where the source says it."""
     commit = _commit_of(source)
     since = moment(mapping(mapping(source.get("status")).get("artifact")).get("lastUpdateTime"))
     if since is None or not commit:
         return None
-    return Signal(commit, "NewCommit", f"{key} has the commit {commit[:12]}", since)
+    starting = f", which starts {builds}" if (builds := _builds(source)) else ""
+    return Signal(commit, "NewCommit", f"{key} has the commit {commit[:12]}{starting}", since)
 
 
 def _run_signal(run: Object) -> Signal | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
 
 from tidegate.base.errors import InvalidInput
 from tidegate.engine.clock import rfc3339
@@ -12,16 +12,23 @@ from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, T
 from tidegate.engine.ports import Trees
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.git.origins import Origins
+from tidegate.git.repository import Repository
 from tidegate.kinds.conditions import READY, Condition, is_true
-from tidegate.kinds.git_repository import GitRepository
+from tidegate.kinds.git_repository import BUILDS, BUILDS_NOTHING, GitRepository
 from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
-from tidegate.source.reading import just_pushed, read_source, wanted_ref
+from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_ref
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
 LOOK_AGAIN = 5.0
 """Seconds after which the remote is asked, where our own push was believed: somebody may have pushed right after it."""
 AUTOMATION = ("image.toolkit.fluxcd.io", "ImageUpdateAutomation")
+Announced: TypeAlias = Callable[[Repository, str, str | None, str], Awaitable[Sequence[str] | None]]
+"""The workflows that may push an image when a ref goes from one commit to another; None where none are known."""
+
+
+async def announce_nothing(_repository: Repository, _ref: str, _old: str | None, _new: str) -> None:
+    """Where nobody looks at workflows."""
 
 
 def _last_push(automation: Object) -> object:
@@ -44,9 +51,10 @@ class GitRepositoryController:
     kind = KIND
     triggers: Sequence[Trigger] = (Trigger(*AUTOMATION, _pushed_to, relevant=_last_push),)
 
-    def __init__(self, origins: Origins, trees: Trees):
+    def __init__(self, origins: Origins, trees: Trees, announced: Announced = announce_nothing):
         self._origins = origins
         self._trees = trees
+        self._announced = announced
 
     async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
         """Find the commit, have its files here, and say so in `status.artifact`."""
@@ -67,11 +75,40 @@ class GitRepositoryController:
         message = f"stored artifact for revision '{found.revision}'"
         return Ready(
             message,
-            status={"artifact": _artifact(obj, found.revision, found.commit, rfc3339(ctx.clock.now()))},
+            status={"artifact": await self._artifact(obj, found, rfc3339(ctx.clock.now()), own=pushed is not None)},
             requeue_after=min(spec.interval_seconds, LOOK_AGAIN) if pushed else spec.interval_seconds,
             event=message if found.revision != before else None,
             conditions=await _deployed(obj, ctx),
         )
+
+    async def _artifact(self, obj: Object, found: FoundSource, now: str, *, own: bool) -> dict[str, Any]:
+        """The artifact as Flux's tools show it; its files stay in this process, so the URL is only a name. `own` is a
+        commit that an automation of this process has pushed: it starts no build.
+        """
+        before = (obj.get("status") or {}).get("artifact") or {}
+        if before.get("revision") == found.revision:
+            updated, metadata = before.get("lastUpdateTime", now), before.get("metadata")
+        else:
+            updated = now
+            metadata = {BUILDS: BUILDS_NOTHING} if own else await self._metadata(obj, found, before.get("revision"))
+        key = key_of(obj)
+        path = f"gitrepository/{key.namespace}/{key.name}/{found.commit}.tar.gz"
+        url = f"http://source-controller/{path}"
+        return {
+            "revision": found.revision,
+            "lastUpdateTime": updated,
+            "path": path,
+            "url": url,
+            "metadata": metadata,
+        }
+
+    async def _metadata(self, obj: Object, found: FoundSource, before: str | None) -> dict[str, str] | None:
+        """Which workflows the new commit starts that build; where none are there to ask, nothing is said."""
+        ref = wanted_ref(obj)
+        name, _, old = (before or "").rpartition("@sha1:")
+        same_ref = bool(name) and f"{name}@sha1:{found.commit}" == found.revision
+        workflows = await self._announced(found.repository, ref, old if same_ref else None, found.commit)
+        return None if workflows is None else {BUILDS: ",".join(workflows) or BUILDS_NOTHING}
 
 
 def _waits_for_nothing_else(obj: Object) -> bool:
@@ -105,12 +142,3 @@ def unsupported(spec: GitRepository) -> list[str]:
         "proxySecretRef": spec.proxy_secret_ref,
     }
     return [name for name, value in asked.items() if value]
-
-
-def _artifact(obj: Object, revision: str, commit: str, now: str) -> dict[str, Any]:
-    """The artifact as Flux's tools show it; its files stay in this process, so the URL is only a name."""
-    key = key_of(obj)
-    path = f"gitrepository/{key.namespace}/{key.name}/{commit}.tar.gz"
-    before = (obj.get("status") or {}).get("artifact") or {}
-    updated = before.get("lastUpdateTime", now) if before.get("revision") == revision else now
-    return {"revision": revision, "lastUpdateTime": updated, "path": path, "url": f"http://source-controller/{path}"}
