@@ -1,4 +1,5 @@
 import asyncio
+import dataclasses
 import errno
 from contextlib import asynccontextmanager
 
@@ -387,3 +388,40 @@ async def test_a_kind_that_is_not_served_is_said_once_and_looked_for_until_it_is
         served.absent = False
         await clock.advance(61)
         assert len(controller.calls) == 1
+
+
+def named(name):
+    return dataclasses.replace(POLICY, name=name)
+
+
+class Slow(Scripted):
+    """Waits for a host that hangs, but for the objects of another; notes who was worked on."""
+
+    def __init__(self):
+        super().__init__(Ready("fine"))
+        self.begun, self.answered = [], asyncio.Event()
+
+    async def reconcile(self, obj, ctx):
+        self.begun.append(obj["metadata"]["name"])
+        if obj["spec"]["host"] == "hangs":
+            await self.answered.wait()
+        return Ready("fine")
+
+
+async def test_objects_of_a_host_that_hangs_keep_no_other_waiting(store, clock):
+    for number in range(40):
+        await store.create(an_object(named(f"slow-{number}"), host="hangs"), manager="test")
+    await store.create(an_object(named("quick"), host="answers"), manager="test")
+    controller = Slow()
+    lanes = {"ImagePolicy": lambda obj: obj["spec"]["host"]}
+    async with running(store, clock, controller, lanes=lanes):
+        await settle()
+        assert "quick" in controller.begun
+        assert len(controller.begun) == 9
+        await store.delete(named("slow-39"))
+        controller.answered.set()
+        await settle(2000)
+        assert len(set(controller.begun)) == 40
+        await store.create(an_object(named("late"), host="hangs"), manager="test")
+        await settle()
+        assert "late" in controller.begun

@@ -19,6 +19,7 @@ from typing import TextIO
 from starlette.applications import Starlette
 
 from tidegate.app.announcing import Announcements
+from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.deploy.controller import KustomizationController
 from tidegate.engine.clock import SystemClock
@@ -150,6 +151,7 @@ async def _lead(settings: ClusterSettings, clock: SystemClock, metrics: Metrics,
                 store,
                 clock,
                 [*parts.flux(), *await parts.runner()],
+                lanes=LANES,
                 concurrency={"WorkflowRun": RUNS_AT_ONCE, "ImageUpdateAutomation": UPDATES_AT_ONCE},
                 metrics=metrics,
                 selector=parse_labels(settings.selector),

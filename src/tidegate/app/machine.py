@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 
 from tidegate.app.announcing import Announcements
+from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.app.push_lint import push_problems
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
@@ -157,6 +158,7 @@ class App:
             controllers,
             events=not self.settings.poll_only,
             interval_cap=POLL_ONLY_INTERVAL if self.settings.poll_only else None,
+            lanes=LANES,
             concurrency={"WorkflowRun": RUNS_AT_ONCE},
             metrics=self.metrics,
         )

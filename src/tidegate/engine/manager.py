@@ -19,6 +19,7 @@ from tidegate.engine.adoption import owned_by
 from tidegate.engine.backoff import jittered, retry_delay
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.events import EventRecorder
+from tidegate.engine.lanes import LaneOf, Lanes
 from tidegate.engine.merge_apply import ApplyConflict
 from tidegate.engine.metrics import Metrics
 from tidegate.engine.outcome import Context, Controller, Handled, Outcome, Ready, Stalled, Trigger, whole
@@ -55,8 +56,9 @@ class _Changed(Protocol):
 
 class Manager:
     """All controllers of one process. `events=False` switches hints and triggers off; `interval_cap` (seconds) bounds
-    every interval in force; both are for `--poll-only`. With `selector` only objects with such labels are reconciled: a
-    shard, whose other objects another process has.
+    every interval in force; both are for `--poll-only`. `concurrency` is how many objects of a kind are worked on at
+    once, `lanes` what of a kind may take only a part of that. With `selector` only objects with such labels are
+    reconciled: a shard, whose other objects another process has.
     """
 
     def __init__(
@@ -68,11 +70,12 @@ class Manager:
         events: bool = True,
         interval_cap: float | None = None,
         concurrency: Mapping[str, int] | None = None,
+        lanes: Mapping[str, LaneOf] | None = None,
         metrics: Metrics | None = None,
         selector: LabelSelector | None = None,
     ):
         self._events = events
-        limits = concurrency or {}
+        limits, lanes = concurrency or {}, lanes or {}
         metrics = metrics or Metrics()
         metrics.queues(self._depths)
         self._loops = {
@@ -82,6 +85,7 @@ class Manager:
                 clock,
                 interval_cap=interval_cap,
                 concurrency=limits.get(controller.kind, DEFAULT_CONCURRENCY),
+                lane_of=lanes.get(controller.kind),
                 triggers=controller.triggers if events else (),
                 metrics=metrics,
                 selector=selector or LabelSelector(),
@@ -116,6 +120,7 @@ class _Loop:
         *,
         interval_cap: float | None,
         concurrency: int,
+        lane_of: LaneOf | None,
         triggers: Sequence[Trigger],
         metrics: Metrics,
         selector: LabelSelector,
@@ -132,6 +137,7 @@ class _Loop:
         self._failures: dict[ObjectKey, int] = {}
         self._said: dict[ObjectKey, object] = {}
         self._objects: dict[ObjectKey, Object] = {}
+        self._lanes = Lanes(lane_of, self._objects)
         self._seen: dict[ObjectKey, object] = {}
         self._random = random.Random()  # noqa: S311 - jitter is no secret
         self._log = logging.getLogger(f"tidegate.{controller.name}")
@@ -154,8 +160,9 @@ class _Loop:
                 group.create_task(self._follow(trigger.group, trigger.kind, _Waker(self, trigger).changed))
             while True:
                 key = await self._queue.get()
-                await self._places.acquire()
-                group.create_task(self._work(key))
+                if self._lanes.enter(key):
+                    await self._places.acquire()
+                    group.create_task(self._work_through(key))
 
     def objects(self) -> list[Object]:
         """All objects of this controller's kind that are its own to reconcile and that it has seen, without their
@@ -217,6 +224,16 @@ class _Loop:
             self._failures.pop(key, None)
             self._queue.add(key)
 
+    async def _work_through(self, first: ObjectKey) -> None:
+        """Reconcile an object, then those that have waited in its lane."""
+        key: ObjectKey | None = first
+        try:
+            while key is not None:
+                await self._work(key)
+                key = self._lanes.leave(key)
+        finally:
+            self._places.release()
+
     async def _work(self, key: ObjectKey) -> None:
         """Reconcile, and plan the next time. Never raises: one object must not stop the others."""
         try:
@@ -227,7 +244,6 @@ class _Loop:
             fault = not isinstance(error, TidegateError)
             self._log.error("%s is tried again in %.0f s: %s", key, delay, error, exc_info=fault, extra={"object": key})
         finally:
-            self._places.release()
             self._queue.done(key)
         if delay is not None:
             self._queue.add(key, delay)
