@@ -56,6 +56,18 @@ async def test_three_scans_that_agree_are_believed_even_across_restarts(world):
     assert await world.kept.get(IMAGE) == ["1.0.0"]
 
 
+async def test_three_scans_that_agree_are_believed_where_the_status_can_not_count_them(world):
+    """As with Flux's own definitions, whose API server drops the field."""
+    await world.create()
+    await world.scan(*FULL)
+    for _ in range(2):
+        assert isinstance(await world.scan("1.0.0"), Waiting)
+        await world.forget("distrustedScanResult")
+    assert isinstance(await world.scan("1.0.0"), Ready)
+    await world.scan(*FULL)
+    assert isinstance(await world.scan("1.0.0"), Waiting)
+
+
 async def test_scans_that_disagree_are_not_believed(world):
     await world.create()
     await world.scan(*FULL)

@@ -44,7 +44,7 @@ class World:
         await self.store.patch_status(key_of(self.repository), status, manager="scan")
 
     async def select(self):
-        return await self.controller.reconcile(POLICY, SimpleNamespace(store=self.store))
+        return await self.controller.reconcile(POLICY, SimpleNamespace(store=self.store, clock=ManualClock()))
 
 
 @pytest.fixture

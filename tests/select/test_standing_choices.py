@@ -10,6 +10,7 @@ import pytest
 from tests.select.beyond_world import POLICY, BeyondWorld
 
 from tidegate.base.errors import NotFound
+from tidegate.engine.clock import rfc3339
 from tidegate.engine.outcome import Ready
 from tidegate.select.advice import Rule, advice
 from tidegate.select.policy import Policy
@@ -19,7 +20,8 @@ FILTERED = {"policy": {"numerical": {"order": "asc"}}, "filterTags": {"pattern":
 SEMVER = Policy.by_semver("*")
 HELD = (
     "kept by tidegate.dev/no-downgrade: {}, which is selected now, is lower, and the policy itself has not changed; "
-    'tidegate.dev/no-downgrade: "false" lets it go down, tidegate.dev/pin names another'
+    "to take it: tidegate reconcile imagepolicy web -n flux-system --accept; "
+    'tidegate.dev/no-downgrade: "false" always lets it go down, tidegate.dev/pin names another'
 )
 
 
@@ -134,6 +136,33 @@ async def test_no_downgrade_may_be_switched_off(world: BeyondWorld) -> None:
     assert await world.selected() == "1.1.0"
     await world.scanned("1.0.0")
     assert await world.selected() == "1.0.0"
+
+
+async def test_a_lower_tag_is_taken_once_where_somebody_accepts_it(world: BeyondWorld) -> None:
+    await world.scanned("1.0.0", "1.1.0", "1.2.0")
+    await world.asking()
+    assert await world.selected() == "1.2.0"
+    await world.scanned("1.0.0", "1.1.0")
+    await world.asking(accept=rfc3339(world.clock.now()))
+    assert await world.selected() == "1.1.0"
+    assert await world.condition("DowngradeHeld") is None
+    assert await world.warnings() == []  # nor does anybody think the annotation misspelt
+    await world.scanned("1.0.0")
+    assert await world.selected() == "1.1.0"
+    assert await world.condition("DowngradeHeld")
+
+
+async def test_where_the_status_keeps_no_trace_of_it_an_acceptance_counts_for_a_quarter_of_an_hour(
+    world: BeyondWorld,
+) -> None:
+    """As with Flux's own definitions, whose API server drops the field."""
+    await world.scanned("1.0.0", "1.1.0")
+    await world.asking(accept=rfc3339(world.clock.now()))
+    assert await world.selected() == "1.1.0"
+    await world.store.patch_status(POLICY, {"lastHandledAcceptAt": None}, manager="test")
+    await world.clock.advance(15 * 60)
+    await world.scanned("1.0.0")
+    assert await world.selected() == "1.1.0"
 
 
 async def test_a_change_while_nothing_could_be_selected_still_counts(world: BeyondWorld) -> None:

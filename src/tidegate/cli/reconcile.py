@@ -22,7 +22,8 @@ REQUESTED_AT = "reconcile.fluxcd.io/requestedAt"
 DEFAULT_TIMEOUT = 300.0
 ACCEPT_HELP = (
     "For an imagerepository: believe what the registry answers now, though tags are missing. Without it such an answer "
-    "is believed after three scans that agree. It sets the annotation tidegate.dev/accept to this moment."
+    "is believed after three scans that agree. For an imagepolicy: select a tag that is lower than the present one. It "
+    "sets the annotation tidegate.dev/accept to this moment."
 )
 
 
@@ -38,7 +39,7 @@ def command(
     kind: str, name: str, namespace: str, with_source: bool, accept: bool, timeout: float, doors: Doors
 ) -> None:
     resource = reconcilable(kind, "reconciled")
-    if accept and resource.kind != "ImageRepository":
+    if accept and resource.kind not in ("ImageRepository", "ImagePolicy"):
         raise InvalidInput(f"there is nothing to accept of a {resource.kind}", remedy="leave out --accept")
     run(_reconcile(doors, resource, namespace, name, with_source, accept, timeout))
 

@@ -1,4 +1,5 @@
-"""The annotation by which somebody says that what a registry answers is right, though it looks like a fault. Pure."""
+"""The annotation by which somebody says that what a registry answers is right though it looks like a fault, or that a
+policy may go down to a lower tag. Pure."""
 
 from __future__ import annotations
 
@@ -10,20 +11,22 @@ ACCEPT = "tidegate.dev/accept"
 """Its value is the moment at which that was said (RFC 3339): a moment and not a switch, so that it counts once."""
 AHEAD = timedelta(minutes=5)
 """As much may the clock of whoever said it be ahead of ours."""
+LIFETIME = timedelta(minutes=15)
+"""As long it counts where nothing is there to tell whether it has counted already."""
 
 
 def accepting(obj: Object, now: datetime) -> str | None:
-    """The annotation's value where the answer of this scan is to be believed, else None.
+    """The annotation's value where the answer of this scan, or a lower tag, is to be believed, else None.
 
     It counts once: its value is then in `status.lastHandledAcceptAt`. Where that field is not kept, as with Flux's own
-    definitions, the time of the last good scan tells the same: it is later than the moment.
+    definitions, the time of the last good scan tells the same: it is later than the moment. A policy has no such time.
     """
     value = annotation(obj, ACCEPT)
     said, status = moment(value), obj.get("status") or {}
     if said is None or value == status.get("lastHandledAcceptAt"):
         return None
     scanned = moment((status.get("lastScanResult") or {}).get("scanTime"))
-    fresh = scanned is None or said.replace(microsecond=0) >= scanned
+    fresh = said.replace(microsecond=0) >= scanned if scanned is not None else now - said < LIFETIME
     return value if fresh and said <= now + AHEAD else None
 
 

@@ -33,9 +33,11 @@ class Distrust:
         )
 
 
-async def distrust(obj: Object, ctx: Context, spec: ImageRepository, answer: Answer) -> Distrust | None:
-    """Why `answer` is not believed; None where it is. A selected tag that is gone with a believed one is told as an
-    event.
+async def distrust(
+    obj: Object, ctx: Context, spec: ImageRepository, answer: Answer, before: Doubt | None
+) -> Distrust | None:
+    """Why `answer` is not believed; None where it is. `before` is the doubt about the answer before it. A selected tag
+    that is gone with a believed one is told as an event.
     """
     if answer.change is None or not answer.change.lost:
         return None
@@ -45,7 +47,7 @@ async def distrust(obj: Object, ctx: Context, spec: ImageRepository, answer: Ans
         status = mapping(obj.get("status"))
         asked = annotation(obj, REQUESTED_AT) not in (None, status.get("lastHandledReconcileAt"))
         scan = Scan(answer.revision, answer.count, ctx.clock.now(), asked, spec.interval_seconds)
-        doubt = doubted(Doubt.of(status), scan)
+        doubt = doubted(before, scan)
         if doubt.scans < AGREEING:
             return Distrust(why, doubt)
     for tag, policy in gone:

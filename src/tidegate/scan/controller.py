@@ -17,7 +17,7 @@ from tidegate.engine.ports import Tags, TagsLost
 from tidegate.kinds.accepting import accepting
 from tidegate.kinds.common import mapping
 from tidegate.kinds.image_repository import DEFAULT_EXCLUSIONS, ImageRepository, tags_name
-from tidegate.kinds.objects import Object, key_of
+from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kinds.reference import Repository, parse_repository
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
@@ -27,6 +27,7 @@ from tidegate.scan.exclusion import excluding
 from tidegate.scan.expectations import Expectations
 from tidegate.scan.failures import held_back, scan_failed
 from tidegate.scan.signals import Signals
+from tidegate.scan.trust import Doubt
 
 GROUP, KIND = "image.toolkit.fluxcd.io", "ImageRepository"
 AT_ONCE = 2_000
@@ -61,6 +62,7 @@ class ImageRepositoryController:
         """`told` are the hosts of registries that say by themselves when a tag is set."""
         self._registry = registry
         self._tags = tags
+        self._doubts: dict[ObjectKey, Doubt] = {}
         signals = Signals(told)
         self._expectations = Expectations(signals)
         self.triggers: Sequence[Trigger] = signals.triggers()
@@ -91,9 +93,11 @@ class ImageRepositoryController:
         except TidegateError as error:
             raise scan_failed(error) from error.__cause__
         answer = await self._answer(obj, spec, str(repository), found)
-        distrusted = await distrust(obj, ctx, spec, answer)
+        distrusted = await distrust(obj, ctx, spec, answer, self._doubt(obj))
         if distrusted is not None:
+            self._doubts[key_of(obj)] = distrusted.doubt
             return await _kept_back(obj, ctx, spec, distrusted)
+        self._doubts.pop(key_of(obj), None)
         if answer.tags is not None:
             await self._tags.put(tags_name(str(repository), spec.exclusion_list), answer.tags)
             reach(Step.TAGS_STORED)
@@ -101,6 +105,10 @@ class ImageRepositoryController:
         following = self._expectations.next_scan(spec, old, answer.revision, ctx.clock.now())
         outcome = _believed(obj, ctx, spec, str(repository), answer)
         return replace(outcome, requeue_after=following.delay, conditions=following.conditions)
+
+    def _doubt(self, obj: Object) -> Doubt | None:
+        """What was doubted last: of the status, else, where that could not keep it, of this process."""
+        return Doubt.of(mapping(obj.get("status"))) or self._doubts.get(key_of(obj))
 
     async def _answer(self, obj: Object, spec: ImageRepository, repository: str, found: list[str]) -> Answer:
         good, stored = Good.of(obj.get("status") or {}, repository), None

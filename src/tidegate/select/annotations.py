@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
 from tidegate.kinds import duration
+from tidegate.kinds.accepting import ACCEPT
 from tidegate.kinds.objects import Object
 from tidegate.kinds.platform import Platform
 from tidegate.oci.public_keys import PEM_BEGIN, PublicKey, parse_public_key
@@ -23,7 +24,7 @@ PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY = (
 )
 SELECTING = (PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY)
 """Those that have a say in which tag is selected."""
-ELSEWHERE = frozenset({f"{PREFIX}adopt", f"{PREFIX}keep"})
+ELSEWHERE = frozenset({ACCEPT, f"{PREFIX}adopt", f"{PREFIX}keep"})
 """Those that other rooms read, of any object."""
 MOST_PLATFORMS = 20
 LONGEST_AGE = 366 * 24 * 3600.0

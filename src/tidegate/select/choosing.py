@@ -12,8 +12,10 @@ from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.engine.outcome import Context
+from tidegate.kinds.accepting import accepting
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import Condition, find
+from tidegate.kinds.objects import ObjectKey
 from tidegate.kinds.reference import Reference
 from tidegate.oci.facts_cache import Facts
 from tidegate.oci.image_facts import ImageFacts
@@ -85,7 +87,7 @@ class Chooser:
             digest = requirements.digests.get(decision.tag or "")
             retry_after = soonest(retry_after, requirements.retry_after)
         if present is not None and await self._goes_down(question, present, decision.tag, times, ctx):
-            return _kept(present, decision, retry_after)
+            return _kept(present, decision, retry_after, question.spec.key)
         return Choice(decision, digest, "", _told(decision), retry_after)
 
     async def _fixed(self, question: Question, fixed: Fixed, ctx: Context) -> Choice:
@@ -113,6 +115,8 @@ class Chooser:
         if tag is None or tag == present.tag or not question.wishes.no_downgrade:
             return False
         if not unchanged(question.obj, mark_of(question.obj, question.scanned.image)):
+            return False
+        if accepting(question.obj, ctx.clock.now()) is not None:
             return False
         created = None
         if times is not None:
@@ -161,9 +165,9 @@ async def _decide_anyhow(question: Question) -> Decision:
         return Decision(None, question.tags, bytes([Reason.UNASKED]) * len(question.tags), question.policy.words())
 
 
-def _kept(present: ImageRef, decision: Decision, retry_after: float | None) -> Choice:
+def _kept(present: ImageRef, decision: Decision, retry_after: float | None, policy: ObjectKey) -> Choice:
     """The present tag, by its present digest."""
-    note = lower_words(str(decision.tag))
+    note = lower_words(str(decision.tag), policy)
     held = Condition(DOWNGRADE_HELD, "True", "NoDowngrade", f"{present.tag} is {note}")
     kept = decision.overruled(present.tag, KEPT_FROM_LOWER)
     return Choice(kept, present.digest or None, note, (held, *_told(decision)), retry_after)

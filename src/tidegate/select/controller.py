@@ -11,6 +11,7 @@ from tidegate.base.errors import Denied, InvalidInput, NotFound, TidegateError
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.engine.ports import TagsLost
+from tidegate.kinds.accepting import accepting
 from tidegate.kinds.common import mapping
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository, tags_name
@@ -144,9 +145,12 @@ class ImagePolicyController:
         message = f"{latest.message()}; {choice.note}" if choice.note else latest.message()
         for held in new_holds(status, choice):
             await ctx.events.warning(question.obj, held.reason, held.message)
+        selected = latest.status() | {SELECTED_UNDER: mark_of(question.obj, question.scanned.image)}
+        if (accepted := accepting(question.obj, ctx.clock.now())) is not None:
+            selected["lastHandledAcceptAt"] = accepted
         return Ready(
             message,
-            status=latest.status() | {SELECTED_UNDER: mark_of(question.obj, question.scanned.image)},
+            status=selected,
             requeue_after=soonest(spec.interval_seconds, choice.retry_after),
             event=message if latest.changed else None,
             conditions=choice.conditions,

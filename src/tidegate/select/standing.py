@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tidegate.base.errors import InvalidInput
 from tidegate.kinds.common import mapping
-from tidegate.kinds.objects import Object
+from tidegate.kinds.objects import Object, ObjectKey
 from tidegate.select.annotations import HOLD, NO_DOWNGRADE, PIN, Wishes
 from tidegate.select.decision import KEPT, Decision, Reason
 from tidegate.select.filters import TagFilter
@@ -57,11 +57,12 @@ def unchanged(obj: Object, mark: str) -> bool:
 KEPT_FROM_LOWER = f"{KEPT}{NO_DOWNGRADE}"
 
 
-def lower_words(winner: str) -> str:
-    """Why the present tag stays although the policy selects `winner` now."""
+def lower_words(winner: str, policy: ObjectKey) -> str:
+    """Why the present tag stays although the policy selects `winner` now, and each way out."""
     return (
         f"{KEPT_FROM_LOWER}: {winner}, which is selected now, is lower, and the policy itself has not changed; "
-        f'{NO_DOWNGRADE}: "false" lets it go down, {PIN} names another'
+        f"to take it: tidegate reconcile imagepolicy {policy.name} -n {policy.namespace} --accept; "
+        f'{NO_DOWNGRADE}: "false" always lets it go down, {PIN} names another'
     )
 
 
