@@ -204,7 +204,7 @@ async def test_a_pusher_hears_of_a_feedback_loop_and_not_of_warnings(world):
 
 
 async def test_what_lint_can_not_look_at_in_time_is_said_and_the_push_goes_on(world, monkeypatch):
-    monkeypatch.setattr(push_lint, "SECONDS_LIMIT", 0)
+    monkeypatch.setattr(push_lint, "PATIENCE", 0)
     lines = await world.push("refs/heads/main")
     assert [line for line in lines if line.startswith("lint did not look at ")]
 
