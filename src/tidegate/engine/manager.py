@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from tidegate.base.disk import disk_error, is_full
 from tidegate.base.errors import Conflict, NotFound, OwnedByAnother, RateLimited, TidegateError
@@ -41,6 +42,8 @@ CONFLICTS_UNTOLD = 5
 """After as many in a row somebody is not merely first once: it is a failure like any other."""
 # What reading a field of the wrong shape raises: `sourceRef: x` instead of a map.
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+IDENTIFYING = frozenset({"name", "namespace", "labels", "annotations", "deletionTimestamp"})
+"""The metadata that a trigger may ask for; the rest changes often, and is large."""
 RECORDED = {
     "GitRepository": Step.SOURCE_RECORDED,
     "ImageRepository": Step.SCAN_RECORDED,
@@ -166,7 +169,7 @@ class _Loop:
 
     def objects(self) -> list[Object]:
         """All objects of this controller's kind that are its own to reconcile and that it has seen, without their
-        status. One that it has not seen yet is going to be woken by itself.
+        status and with IDENTIFYING metadata only. One that it has not seen yet is going to be woken by itself.
         """
         return list(self._objects.values())
 
@@ -397,8 +400,20 @@ def _bare(key: ObjectKey) -> Object:
 
 
 def _without_status(obj: Object) -> Object:
-    metadata = {name: value for name, value in obj["metadata"].items() if name != "managedFields"}
-    return {name: value for name, value in obj.items() if name != "status"} | {"metadata": metadata}
+    """What is kept of an object: a thousand of them, each with names of its own for the same fields, would be half
+    strings.
+    """
+    metadata = {name: value for name, value in obj["metadata"].items() if name in IDENTIFYING}
+    kept = {name: value for name, value in obj.items() if name != "status"} | {"metadata": metadata}
+    return {sys.intern(name): _sharing_names(value) for name, value in kept.items()}
+
+
+def _sharing_names(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {sys.intern(name): _sharing_names(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_sharing_names(one) for one in value]
+    return value
 
 
 class _Waker:

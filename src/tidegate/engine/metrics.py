@@ -5,6 +5,7 @@ Kept as plain numbers; prometheus-client is loaded only when somebody scrapes.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,7 @@ _INFO_LABELS = (
 class _Durations:
     """How long the reconciliations of one object took."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    counts: array[int] = field(default_factory=lambda: array("I", bytes(4 * (len(BUCKETS) + 1))))
     total: float = 0.0
 
     def add(self, seconds: float) -> None:

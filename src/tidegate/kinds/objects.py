@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
 
+KEYS_SHARED = 8_192
 Object = dict[str, Any]
 """An object as the Kubernetes API writes it: apiVersion, kind, metadata, spec, status."""
 
@@ -45,7 +47,14 @@ def key_of(obj: Mapping[str, Any]) -> ObjectKey:
         if not isinstance(value, str) or not value:
             raise InvalidInput(f"an object needs a {field}", where=Where(field=field))
     assert isinstance(metadata, Mapping)
-    return ObjectKey(group_of(str(api_version)), str(kind), str(metadata.get("namespace") or ""), str(name))
+    parts = group_of(str(api_version)), str(kind), str(metadata.get("namespace") or ""), str(name)
+    return ObjectKey(*parts) if kind == "Event" else _shared_key(*parts)
+
+
+@lru_cache(maxsize=KEYS_SHARED)
+def _shared_key(group: str, kind: str, namespace: str, name: str) -> ObjectKey:
+    """One key for all who keep it: of each object a dozen tables do. (Of an event nobody does.)"""
+    return ObjectKey(group, kind, namespace, name)
 
 
 def annotation(obj: Mapping[str, Any], name: str) -> str | None:
