@@ -41,7 +41,7 @@ class Origins:
         self._now = now
         self._pushes: dict[tuple[str, str], tuple[float, str]] = {}
         self._looked: dict[tuple[str, str], float] = {}
-        self._reads: Shared[tuple[str, str, Credentials | None], tuple[Repository, str]] = Shared()
+        self._reads: Shared[tuple[str, str, Credentials | None, str | None], tuple[Repository, str]] = Shared()
 
     def is_hosted(self, url: str) -> bool:
         """Whether the URL names a repository of this Tidegate."""
@@ -57,10 +57,17 @@ class Origins:
         return {name: commit for name, commit in listed.items() if name.startswith(prefix)}
 
     async def read(
-        self, url: str, ref: str, *, credentials: Credentials | None = None, timeout: float = NETWORK_TIMEOUT
+        self,
+        url: str,
+        ref: str,
+        *,
+        credentials: Credentials | None = None,
+        listed: str | None = None,
+        timeout: float = NETWORK_TIMEOUT,
     ) -> tuple[Repository, str]:
         """A repository that holds the commit at a full ref (or an object id), and that commit. Nothing is fetched
-        where the mirror has it. NotFound where there is no such ref.
+        where the mirror has it. `listed` is the commit that `refs` has just told for the ref: the remote is not asked
+        again. NotFound where there is no such ref.
         """
         if path := self._hosted(url):
             repository = self._existing(path, url)
@@ -68,15 +75,17 @@ class Origins:
             if commit is None:
                 raise _no_ref(url, ref)
             return repository, commit
-        return await self._reads.call((url, ref, credentials), lambda: self._refreshed(url, ref, credentials, timeout))
+        return await self._reads.call(
+            (url, ref, credentials, listed), lambda: self._refreshed(url, ref, credentials, listed, timeout)
+        )
 
     async def _refreshed(
-        self, url: str, ref: str, credentials: Credentials | None, timeout: float
+        self, url: str, ref: str, credentials: Credentials | None, known: str | None, timeout: float
     ) -> tuple[Repository, str]:
         remote = self._remote(url, credentials)
         repository = await self._mirrors.open(remote)
-        wanted = ref
-        if ref.startswith("refs/"):
+        wanted = known or ref
+        if known is None and ref.startswith("refs/"):
             listed = await ls_remote(remote, [ref], timeout=timeout)
             if ref not in listed:
                 raise _no_ref(url, ref)

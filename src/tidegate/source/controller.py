@@ -17,7 +17,7 @@ from tidegate.kinds.conditions import READY, Condition, is_true
 from tidegate.kinds.git_repository import BUILDS, BUILDS_NOTHING, GitRepository
 from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
-from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_ref
+from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_range
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
 LOOK_AGAIN = 5.0
@@ -62,7 +62,7 @@ class GitRepositoryController:
             return Handled()
         try:
             spec = GitRepository.from_object(obj)
-            wanted_ref(obj)
+            wanted_range(obj)
         except InvalidInput as error:
             return Stalled("InvalidSpec", str(error))
         if refused := unsupported(spec):
@@ -90,7 +90,7 @@ class GitRepositoryController:
             updated, metadata = before.get("lastUpdateTime", now), before.get("metadata")
         else:
             updated = now
-            metadata = {BUILDS: BUILDS_NOTHING} if own else await self._metadata(obj, found, before.get("revision"))
+            metadata = {BUILDS: BUILDS_NOTHING} if own else await self._metadata(found, before.get("revision"))
         key = key_of(obj)
         path = f"gitrepository/{key.namespace}/{key.name}/{found.commit}.tar.gz"
         url = f"http://source-controller/{path}"
@@ -102,12 +102,11 @@ class GitRepositoryController:
             "metadata": metadata,
         }
 
-    async def _metadata(self, obj: Object, found: FoundSource, before: str | None) -> dict[str, str] | None:
+    async def _metadata(self, found: FoundSource, before: str | None) -> dict[str, str] | None:
         """Which workflows the new commit starts that build; where none are there to ask, nothing is said."""
-        ref = wanted_ref(obj)
         name, _, old = (before or "").rpartition("@sha1:")
         same_ref = bool(name) and f"{name}@sha1:{found.commit}" == found.revision
-        workflows = await self._announced(found.repository, ref, old if same_ref else None, found.commit)
+        workflows = await self._announced(found.repository, found.ref, old if same_ref else None, found.commit)
         return None if workflows is None else {BUILDS: ",".join(workflows) or BUILDS_NOTHING}
 
 

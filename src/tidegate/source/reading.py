@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import NotFound
 from tidegate.engine.ports import Store
 from tidegate.engine.secrets import read_secret
 from tidegate.git.origins import Origins
@@ -13,46 +13,74 @@ from tidegate.git.repository import Repository
 from tidegate.git.secrets import credentials_of
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.objects import Object, key_of
+from tidegate.kinds.semver_ranges import Range, parse_range
+from tidegate.source.versions import TAGS, newest_tag
 
 DEFAULT_BRANCH = "master"
 
 
 @dataclass(frozen=True, slots=True)
 class FoundSource:
-    """Where a source is: a repository on this disk, the commit, and Flux's form of its revision."""
+    """Where a source is: a repository on this disk, the ref (or the commit, where that was named), the commit."""
 
     repository: Repository
+    ref: str
     commit: str
-    revision: str
+
+    @property
+    def revision(self) -> str:
+        """Flux's form of it, as `main@sha1:…`."""
+        return revision_of(self.ref, self.commit)
 
 
 async def read_source(origins: Origins, store: Store, obj: Object) -> FoundSource:
     """Ask the remote, and fetch what is new. Raises InvalidInput for a wrong spec, NotFound, Denied, Unavailable."""
-    spec, ref = GitRepository.from_object(obj), wanted_ref(obj)
+    spec, versions = GitRepository.from_object(obj), wanted_range(obj)
     credentials = None
     if spec.secret_ref is not None:
         credentials = credentials_of(await read_secret(store, key_of(obj).namespace, spec.secret_ref.name))
-    repository, commit = await origins.read(spec.url, ref, credentials=credentials, timeout=spec.timeout_seconds)
-    return FoundSource(repository, commit, revision_of(ref, commit))
+    way: dict[str, Any] = {"credentials": credentials, "timeout": spec.timeout_seconds}
+    if versions is None:
+        ref = wanted_ref(obj)
+        repository, commit = await origins.read(spec.url, ref, **way)
+        return FoundSource(repository, ref, commit)
+    listed = await origins.refs(spec.url, TAGS, **way)
+    tag = newest_tag(listed, versions)
+    if tag is None:
+        raise NotFound(
+            f"no match found for semver: {versions.text} ({len(listed)} tags of {spec.url})",
+            remedy="push a tag in that range, or change spec.ref.semver",
+        )
+    repository, commit = await origins.read(spec.url, tag, listed=listed[tag], **way)
+    return FoundSource(repository, tag, commit)
 
 
 def just_pushed(origins: Origins, obj: Object) -> FoundSource | None:
     """What an automation of this process has just pushed to a source's branch, where the source does not say so yet."""
+    if wanted_range(obj) is not None:
+        return None
     spec, ref = GitRepository.from_object(obj), wanted_ref(obj)
     pushed = origins.just_pushed(spec.url, ref)
     if pushed is None:
         return None
-    repository, commit = pushed
-    revision = revision_of(ref, commit)
+    found = FoundSource(pushed[0], ref, pushed[1])
     before = ((obj.get("status") or {}).get("artifact") or {}).get("revision")
-    return None if revision == before else FoundSource(repository, commit, revision)
+    return None if found.revision == before else found
+
+
+def wanted_range(obj: Object) -> Range | None:
+    """The range of `spec.ref.semver`; None where there is none, or a commit or name counts before it. Raises
+    InvalidInput for what is no range.
+    """
+    ref: dict[str, Any] = (obj.get("spec") or {}).get("ref") or {}
+    if ref.get("commit") or ref.get("name") or not ref.get("semver"):
+        return None
+    return parse_range(str(ref["semver"]))
 
 
 def wanted_ref(obj: Object) -> str:
-    """The ref or commit that `spec.ref` names, the most exact one first: commit, name, tag, branch."""
+    """The ref or commit that `spec.ref` names without a range, the most exact one first: commit, name, tag, branch."""
     ref: dict[str, Any] = (obj.get("spec") or {}).get("ref") or {}
-    if semver := ref.get("semver"):
-        raise InvalidInput(f"spec.ref.semver {semver!r} is not supported yet", remedy="name a tag, branch or commit")
     if commit := ref.get("commit"):
         return str(commit)
     if name := ref.get("name"):
