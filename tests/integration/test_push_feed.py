@@ -151,6 +151,8 @@ async def test_a_branch_that_nothing_deploys_ends_the_push_at_once(world, wanted
         ({"name": "refs/tags/v1", "branch": "main"}, False),
         ({"tag": "v1", "branch": "main"}, False),
         ({"semver": "*"}, False),
+        ({"name": "refs/heads/main", "semver": "*", "tag": "v1"}, True),
+        ({"name": "refs/heads/main", "commit": "0" * 40}, False),
         ({}, False),
     ],
 )

@@ -218,6 +218,10 @@ async def _one_after_another(runs: Sequence[AsyncIterator[Progress]]) -> AsyncIt
 def follows(source: Object, ref: str) -> bool:
     """Whether a GitRepository is at the tip of a branch, given as a full ref; Flux's default is master."""
     wanted = mapping(mapping(source.get("spec")).get("ref"))
-    if any(wanted.get(name) for name in ("commit", "semver", "tag")):
+    if wanted.get("commit"):
         return False
-    return ref == (wanted.get("name") or f"{BRANCHES}{wanted.get('branch') or 'master'}")
+    if name := wanted.get("name"):
+        return ref == str(name)
+    if wanted.get("semver") or wanted.get("tag"):
+        return False
+    return ref == f"{BRANCHES}{wanted.get('branch') or 'master'}"
