@@ -38,7 +38,7 @@ _SSH_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a Secret of a GitRepository holds: user name and password, or a bearer token, or an ssh identity with the
-    host keys to believe; and a CA. Never shown: none of it is in `repr`.
+    host keys to believe; a CA, and a certificate of the client with its key. Never shown: none of it is in `repr`.
     """
 
     username: str = field(default="", repr=False)
@@ -47,6 +47,8 @@ class Credentials:
     identity: bytes = field(default=b"", repr=False)
     known_hosts: bytes = field(default=b"", repr=False)
     ca_file: bytes = field(default=b"", repr=False)
+    client_certificate: bytes = field(default=b"", repr=False)
+    client_key: bytes = field(default=b"", repr=False)
 
     def header(self) -> str | None:
         """The HTTP header that carries it; InvalidInput where a line break would start another one."""
@@ -153,9 +155,23 @@ def access(remote: Remote) -> Iterator[Access]:
             secret = http_secrets(remote.url, credentials)
             if credentials.ca_file:
                 extra["GIT_SSL_CAINFO"] = str(write_private(Path(folder) / "ca.crt", credentials.ca_file))
+            extra |= _client_certificate(credentials, Path(folder))
         network = protocol != "file" and not is_loopback(urlsplit(remote.url).hostname or "")
         env = command.environment(extra, secret_config=secret, network=network)
-        yield Access((protocol,), http_config(has_secret=bool(secret)), env | extra)
+        yield Access((protocol,), http_config(has_secret=bool(secret) or "GIT_SSL_CERT" in extra), env | extra)
+
+
+def _client_certificate(credentials: Credentials, folder: Path) -> dict[str, str]:
+    if not credentials.client_certificate and not credentials.client_key:
+        return {}
+    if not credentials.client_certificate or not credentials.client_key:
+        raise InvalidInput(
+            "a Git credential has only one of `tls.crt` and `tls.key`", remedy="put both into the Secret, or neither"
+        )
+    return {
+        "GIT_SSL_CERT": str(write_private(folder / "tls.crt", credentials.client_certificate)),
+        "GIT_SSL_KEY": str(write_private(folder / "tls.key", credentials.client_key)),
+    }
 
 
 def http_config(*, has_secret: bool) -> tuple[str, ...]:
