@@ -96,6 +96,17 @@ def test_a_commit_of_the_automation_announces_none(way):
     assert way.announced() == []
 
 
+def test_a_commit_of_an_automation_of_another_source_announces_none_until_it_pushes_again(way):
+    """Several sources may name one repository, each with an automation of its own."""
+    other = automation({"lastPushCommit": COMMIT, "observedPolicies": {"other": {}}}, source="same-repository")
+    other["metadata"]["name"] = "other"
+    way.change(other)
+    way.change(source())
+    assert way.announced() == []
+    way.change(other | {"status": other["status"] | {"lastPushCommit": "d" * 40}})
+    assert way.announced() == [("NewCommit", f"GitRepository/flux-system/app has the commit {COMMIT[:12]}")]
+
+
 def test_a_commit_that_starts_no_build_announces_none_and_ends_no_expectation(way):
     assert way.change(source(builds="nothing")) == []
     assert way.announced() == []

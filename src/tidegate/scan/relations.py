@@ -6,7 +6,7 @@ An image belongs to the sources of the automations that use its policies: those 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ class Relations:
         self._repository_of: dict[ObjectKey, ObjectKey] = {}
         self._policies: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self._automations: dict[ObjectKey, Automation] = {}
+        self._pushed: Counter[str] = Counter()
         self._observers: defaultdict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
 
     def set_policy(self, policy: ObjectKey, repository: ObjectKey | None) -> None:
@@ -46,10 +47,20 @@ class Relations:
         if (before := self._automations.pop(key, None)) is not None:
             for name in before.observed or {""}:
                 self._observers[key.namespace, name].discard(key)
+            if before.pushed:
+                self._pushed[before.pushed] -= 1
+                if not self._pushed[before.pushed]:
+                    del self._pushed[before.pushed]
         if automation is not None:
             self._automations[key] = automation
             for name in automation.observed or {""}:
                 self._observers[key.namespace, name].add(key)
+            if automation.pushed:
+                self._pushed[automation.pushed] += 1
+
+    def is_pushed(self, commit: str) -> bool:
+        """Whether a commit is the last that an automation has pushed, to whichever source: it starts no build."""
+        return commit in self._pushed
 
     def automations_of(self, repository: ObjectKey) -> Iterator[Automation]:
         """The automations that use a policy of this ImageRepository."""

@@ -48,12 +48,9 @@ class Signals:
         """What announces tags of an image, whose ImageRepository is `repository`."""
         if self._tells(image):
             return
-        automations = list(self._relations.automations_of(repository))
-        pushed = {automation.pushed for automation in automations}
-        for key in sorted({automation.source for automation in automations}):
+        for key in sorted({automation.source for automation in self._relations.automations_of(repository)}):
             name, commit = self._commits.get(key, ("", None))
-            # A commit that an automation has pushed starts no build.
-            if commit is not None and commit.cause not in pushed:
+            if commit is not None and not self._relations.is_pushed(commit.cause):
                 yield commit
             yield from self._runs.get(name, {}).values()
 
