@@ -6,6 +6,7 @@ Controllers name a URL and never know which it is.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tidegate.git.sharing import Shared
 
 NETWORK_TIMEOUT = 60.0
 FRESH_SECONDS = 30.0
+OWN_KEPT = 500
 
 
 class Origins:
@@ -40,6 +42,7 @@ class Origins:
         self._file_roots = file_roots
         self._now = now
         self._pushes: dict[tuple[str, str], tuple[float, str]] = {}
+        self._own: deque[tuple[str, str, str]] = deque(maxlen=OWN_KEPT)
         self._looked: dict[tuple[str, str], float] = {}
         self._reads: Shared[tuple[str, str, Credentials | None, str | None], tuple[Repository, str]] = Shared()
 
@@ -121,6 +124,10 @@ class Origins:
             return None
         return Repository(self._mirrors.path(url)), commit
 
+    def is_own(self, url: str, ref: str, commit: str) -> bool:
+        """Whether this process has pushed that commit to that ref not long ago."""
+        return (url, ref, commit) in self._own
+
     async def push(
         self,
         url: str,
@@ -137,6 +144,7 @@ class Origins:
         """Move a branch from `expected`, where it must still be, to a commit; Conflict where it is not. The commit is
         built on `expected`, unless the branch is `owned` by the caller.
         """
+        self._own.append((url, branch_ref(branch), commit))  # before anybody can see it there
         if path := self._hosted(url):
             await repository.update_ref(branch_ref(branch), commit, expected)
             await self._moved(path)
@@ -160,6 +168,7 @@ class Origins:
         timeout: float = NETWORK_TIMEOUT,
     ) -> None:
         """Push a commit to any ref, never forced; Conflict where it is not built on what is there."""
+        self._own.append((url, ref, commit))
         if path := self._hosted(url):
             present = await repository.resolve(ref)
             if present is not None and not await repository.is_ancestor(present, commit):

@@ -75,7 +75,11 @@ class GitRepositoryController:
         message = f"stored artifact for revision '{found.revision}'"
         return Ready(
             message,
-            status={"artifact": await self._artifact(obj, found, rfc3339(ctx.clock.now()), own=pushed is not None)},
+            status={
+                "artifact": await self._artifact(
+                    obj, found, rfc3339(ctx.clock.now()), own=self._origins.is_own(spec.url, found.ref, found.commit)
+                )
+            },
             requeue_after=min(spec.interval_seconds, LOOK_AGAIN) if pushed else spec.interval_seconds,
             event=message if found.revision != before else None,
             conditions=await _deployed(obj, ctx),
