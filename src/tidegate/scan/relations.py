@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tidegate.kinds.objects import ObjectKey
 
@@ -31,7 +31,8 @@ class Relations:
         self._policies: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self._automations: dict[ObjectKey, Automation] = {}
         self._pushed: Counter[str] = Counter()
-        self._observers: defaultdict[tuple[str, str], set[ObjectKey]] = defaultdict(set)
+        # By namespace and the policies looked at: many automations look at the same, and each names all of them.
+        self._observers: dict[str, dict[frozenset[str], set[ObjectKey]]] = {}
 
     def set_policy(self, policy: ObjectKey, repository: ObjectKey | None) -> None:
         """A policy selects from the tags of an ImageRepository; None where it is gone."""
@@ -45,18 +46,28 @@ class Relations:
     def set_automation(self, key: ObjectKey, automation: Automation | None) -> None:
         """An automation as it is now; None where it is gone."""
         if (before := self._automations.pop(key, None)) is not None:
-            for name in before.observed or {""}:
-                self._observers[key.namespace, name].discard(key)
+            self._forget(before)
             if before.pushed:
                 self._pushed[before.pushed] -= 1
                 if not self._pushed[before.pushed]:
                     del self._pushed[before.pushed]
         if automation is not None:
-            self._automations[key] = automation
-            for name in automation.observed or {""}:
-                self._observers[key.namespace, name].add(key)
+            self._automations[key] = self._observe(automation)
             if automation.pushed:
                 self._pushed[automation.pushed] += 1
+
+    def _observe(self, automation: Automation) -> Automation:
+        """Note whose policies it looks at; it then shares the set of their names with the others of that set."""
+        groups = self._observers.setdefault(automation.key.namespace, {})
+        known = next((names for names in groups if names == automation.observed), automation.observed)
+        groups.setdefault(known, set()).add(automation.key)
+        return replace(automation, observed=known)
+
+    def _forget(self, automation: Automation) -> None:
+        groups = self._observers[automation.key.namespace]
+        groups[automation.observed].discard(automation.key)
+        if not groups[automation.observed]:
+            del groups[automation.observed]
 
     def is_pushed(self, commit: str) -> bool:
         """Whether a commit is the last that an automation has pushed, to whichever source: it starts no build."""
@@ -66,8 +77,9 @@ class Relations:
         """The automations that use a policy of this ImageRepository."""
         found: set[ObjectKey] = set()
         for policy in self._policies.get(repository, ()):
-            for name in (policy.name, ""):
-                found |= self._observers.get((policy.namespace, name), set())
+            for names, keys in self._observers.get(policy.namespace, {}).items():
+                if not names or policy.name in names:
+                    found |= keys
         for key in sorted(found):
             yield self._automations[key]
 
