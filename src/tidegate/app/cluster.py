@@ -8,7 +8,7 @@ import logging
 import secrets
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -47,13 +47,6 @@ from tidegate.oci.auth import Endpoint
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.facts_cache import FactsCache
 from tidegate.oci.provenance import revision_of_image
-from tidegate.runner.controller import RunnerController
-from tidegate.runner.feed import RunFeed
-from tidegate.runner.job_manifest import JobPlace
-from tidegate.runner.kube_jobs import KubeJobs
-from tidegate.runner.logs import RunLogs
-from tidegate.runner.repositories import mirrored
-from tidegate.runner.runs import WorkflowRunController
 from tidegate.scan.controller import ImageRepositoryController
 from tidegate.select.controller import ImagePolicyController
 from tidegate.serve.doors import probes
@@ -197,29 +190,16 @@ class _Parts:
         """The controllers of Runner and WorkflowRun, where they were chosen and there is an image for their Jobs."""
         if RUNNER_KIND not in self.settings.kinds or not self.settings.job_image:
             return []
-        place = JobPlace(self.settings.job_image, self.settings.bases, self.settings.mirrors)
-        jobs = KubeJobs(self.client, self.store, self.clock, place)
-        await jobs.sweep(parse_labels(self.settings.selector))
-        repositories = mirrored(self.store, self.mirrors, self._fetch)
-        feed = RunFeed()
-        logs = RunLogs(self.settings.data / "runs", self.clock)
-        return [
-            RunnerController(repositories, feed),
-            WorkflowRunController(jobs=jobs, logs=logs, feed=feed, tokens=NoTokens(), repositories=repositories),
-        ]
+        from tidegate.app.cluster_runs import RunPlace, runner_controllers  # noqa: PLC0415 - 3 MiB that few clusters need
 
-
-class NoTokens:
-    """A run in a cluster gets no token of ours: there is no Git host and no registry here that would take it. What the
-    Secret of its Runner holds as GITHUB_TOKEN is used instead.
-    """
-
-    def issue(self, _subject: str, _scopes: Sequence[str], _lifetime_s: float) -> str:
-        """No token."""
-        return ""
-
-    def revoke(self, _token: str) -> None:
-        """There is none."""
+        place = RunPlace(
+            image=self.settings.job_image,
+            bases=self.settings.bases,
+            mirrors=self.settings.mirrors,
+            logs=self.settings.data / "runs",
+            selector=parse_labels(self.settings.selector),
+        )
+        return await runner_controllers(self.client, self.store, self.clock, place, self.mirrors, self._fetch)
 
 
 async def _nothing_hosted(_repository: Path) -> None:
