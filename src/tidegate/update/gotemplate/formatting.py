@@ -246,12 +246,13 @@ class _Spec:
     def format(self, value: Any, verb: str) -> str:
         """The value by the verb, padded."""
         if verb == "T":
-            return self._pad(type_name(value))
-        if verb == "p":
+            return self._pad(type_name(value)[: self.precision])
+        if value is not None and verb in "pw":
             return self._bad(value, verb)
         if value is None:
             return self._pad("<nil>") if verb == "v" else f"%!{verb}(<nil>)"
-        if verb == "v" and isinstance(value, Struct | Slice | Map) and (self.sharp or self.plus):
+        plain = self.width is None and self.precision is None
+        if verb == "v" and isinstance(value, Struct | Slice | Map) and (self.sharp or (self.plus and plain)):
             return _value(value, plus=self.plus, sharp=self.sharp)
         if verb == "v":
             self.plus = False
@@ -282,14 +283,14 @@ class _Spec:
         return self._pad(_value(value, plus=self.plus, sharp=self.sharp))
 
     def _inner(self, value: Any, verb: str) -> str:
-        if value is None:
-            return self._pad("<nil>") if verb == "v" else f"%!{verb}(<nil>)"
-        return self._format(value, verb)
+        """A value inside another: an absent one is the same for every verb, and has no width."""
+        return "<nil>" if value is None else self._format(value, verb)
 
     def _bad(self, value: Any, verb: str) -> str:
         """The value with its type; flags, width and precision still apply to it."""
-        self.sharp = False
+        sharp, self.sharp = self.sharp, False
         shown = self._format(value, "v")
+        self.sharp = sharp
         return f"%!{verb}({type_name(value)}={shown})"
 
     def _string(self, text: str, verb: str) -> str:
