@@ -275,3 +275,16 @@ async def test_an_automation_is_not_woken_by_its_own_push_but_by_any_other(world
     world.host.commit("Push something", {"docs.md": "x\n"})
     await world.source()
     assert {key.name for key in trigger.wakes(await world.store.get(SOURCE), automations)} == set(NAMES)
+
+
+async def test_the_source_says_of_our_own_push_that_it_builds_nothing_and_of_any_other_what_is_known(world):
+    await world.source()
+    await world.select("1.0.1", "a")
+    await world.update("a")
+    own, outcome = await world.source()
+    assert own == world.host.head()
+    assert outcome.status["artifact"]["metadata"] == {"tidegate.dev/builds": "nothing"}
+    theirs = world.host.commit("Push something", {"docs.md": "x\n"})
+    other, outcome = await world.source()
+    assert other == theirs
+    assert outcome.status["artifact"]["metadata"] is None  # no workflows are there to ask
