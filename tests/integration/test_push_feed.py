@@ -9,7 +9,7 @@ import pytest
 from tests.lint.repositories import WORKFLOW, files, workflow
 
 from tidegate.app import push_lint
-from tidegate.app.push_lint import push_problems
+from tidegate.app.push_lint import PushLint
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.outcome import Context
@@ -56,7 +56,7 @@ class World:
                 repositories=self.hosted,
                 source_url=lambda owner, name: f"https://git.example/{owner}/{name}",
                 pushed=self._look,
-                lint=push_problems,
+                lint=PushLint().problems,
                 path=path,
             )
         )
@@ -212,5 +212,5 @@ async def test_what_lint_can_not_look_at_in_time_is_said_and_the_push_goes_on(wo
 
 
 async def test_a_commit_that_is_gone_is_not_looked_at(world):
-    (line,) = await push_problems(world.hosted.path("acme", "shop"), "0" * 40)
+    (line,) = await PushLint().problems(world.hosted.path("acme", "shop"), "0" * 40)
     assert line.startswith("lint did not look at 000000000000: ")

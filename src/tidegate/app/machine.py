@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from tidegate.app.announcing import Announcements
 from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
-from tidegate.app.push_lint import push_problems
+from tidegate.app.push_lint import PushLint
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
 from tidegate.base.home import Home, Server
 from tidegate.build.spawn import build_image
@@ -294,7 +294,7 @@ class App:
             repositories=self.repositories,
             source_url=self._source_url,
             pushed=self.hints.pushed,
-            lint=push_problems,
+            lint=PushLint().problems,
             path=self.settings.path,
         )
 
