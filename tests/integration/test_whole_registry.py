@@ -185,7 +185,8 @@ async def test_a_rate_limit_is_kept_to(far):
     await doors.until("1.0.3 in the ConfigMap", lambda _: value(doors) == f"{registry.image}:1.0.3")
     assert time.monotonic() - told > WAIT - 1
     await doors.condition("ImageRepository", "far", "True", "found 4 tags")
-    assert len(doors.object("ImageRepository", "far")["status"]["conditions"]) == 1
+    left = {one["type"] for one in doors.object("ImageRepository", "far")["status"]["conditions"]}
+    assert left <= {"Ready", "Expecting"}  # the first commit, of which nobody knows what builds it, announces a tag
 
 
 async def test_three_scans_that_agree_or_a_word_that_it_is_right_are_believed(far):
