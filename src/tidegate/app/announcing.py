@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from tidegate.base.errors import CommandFailed, TidegateError
+from tidegate.base.errors import CommandFailed
 from tidegate.git.files import CommitFiles
 from tidegate.git.repository import Repository
+from tidegate.git.sharing import Shared
 from tidegate.workflow.model import Workflow, WorkflowRunTrigger
-from tidegate.workflow.parse import is_workflow, parse_workflow
+from tidegate.workflow.parse import workflows_in
 from tidegate.workflow.problems import InvalidWorkflow
 from tidegate.workflow.publishing import may_push_image
 from tidegate.workflow.triggers import Event, matches
@@ -22,15 +23,20 @@ class Announcements:
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[Asked, Sequence[str] | None]] = {}
+        self._shared: Shared[tuple[str, Asked], Sequence[str] | None] = Shared()
 
     async def of_push(self, repository: Repository, ref: str, old: str | None, new: str) -> Sequence[str] | None:
         """The paths of the workflows that may push an image when `ref` goes from `old` (None: not known) to `new`; None
         where the commit has no workflows, so that whatever builds is not described there.
         """
         asked, name = (ref, old, new), str(repository.path)
-        if self._last.get(name, (None,))[0] != asked:
-            self._last[name] = asked, await _of_push(repository, asked)
-        return self._last[name][1]
+
+        async def answer() -> Sequence[str] | None:
+            if self._last.get(name, (None,))[0] != asked:
+                self._last[name] = asked, await _of_push(repository, asked)
+            return self._last[name][1]
+
+        return await self._shared.call((name, asked), answer)
 
 
 async def _of_push(repository: Repository, asked: Asked) -> Sequence[str] | None:
@@ -67,13 +73,9 @@ async def _changed(repository: Repository, old: str | None, new: str) -> list[st
 
 def _workflows(files: CommitFiles) -> dict[str, Workflow | None]:
     """The workflows of a commit; None for one that can't be read here, which may well run elsewhere. Blocks."""
-    found: dict[str, Workflow | None] = {}
     with files:
-        for path in filter(is_workflow, files.paths()):
-            try:
-                found[path] = parse_workflow(files.read(path), path)
-            except InvalidWorkflow:
-                found[path] = None
-            except TidegateError:
-                continue
-    return found
+        return {
+            path: one if isinstance(one, Workflow) else None
+            for path, one in workflows_in(files)
+            if isinstance(one, Workflow | InvalidWorkflow)
+        }

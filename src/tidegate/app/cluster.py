@@ -190,16 +190,20 @@ class _Parts:
         """The controllers of Runner and WorkflowRun, where they were chosen and there is an image for their Jobs."""
         if RUNNER_KIND not in self.settings.kinds or not self.settings.job_image:
             return []
-        from tidegate.app.cluster_runs import RunPlace, runner_controllers  # noqa: PLC0415 - 3 MiB that few clusters need
+        # 3 MiB that few clusters need.
+        from tidegate.app.cluster_runs import runner_controllers  # noqa: PLC0415
+        from tidegate.runner.job_manifest import JobPlace  # noqa: PLC0415
+        from tidegate.runner.repositories import mirrored  # noqa: PLC0415
 
-        place = RunPlace(
-            image=self.settings.job_image,
-            bases=self.settings.bases,
-            mirrors=self.settings.mirrors,
+        return await runner_controllers(
+            self.client,
+            self.store,
+            self.clock,
+            JobPlace(self.settings.job_image, self.settings.bases, self.settings.mirrors),
+            mirrored(self.store, self.mirrors, self._fetch),
             logs=self.settings.data / "runs",
             selector=parse_labels(self.settings.selector),
         )
-        return await runner_controllers(self.client, self.store, self.clock, place, self.mirrors, self._fetch)
 
 
 async def _nothing_hosted(_repository: Path) -> None:

@@ -4,13 +4,11 @@ since a cluster without Runners need not load what they are made of.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from tidegate.engine.clock import Clock
 from tidegate.engine.outcome import Controller
-from tidegate.git.mirror import Mirrors
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kube.client import KubeClient
 from tidegate.kube.store import KubeStore
@@ -19,34 +17,29 @@ from tidegate.runner.feed import RunFeed
 from tidegate.runner.job_manifest import JobPlace
 from tidegate.runner.kube_jobs import KubeJobs
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.repositories import Fetch, mirrored
+from tidegate.runner.repositories import Repositories
 from tidegate.runner.runs import WorkflowRunController
 
 
-@dataclass(frozen=True, slots=True)
-class RunPlace:
-    """What runs need of the cluster: the image of their Jobs, what stands in for names in FROM and for registries'
-    hosts, the folder of their logs, and which runs are this process's.
-    """
-
-    image: str
-    bases: Mapping[str, str]
-    mirrors: Mapping[str, str]
-    logs: Path
-    selector: LabelSelector
-
-
 async def runner_controllers(
-    client: KubeClient, store: KubeStore, clock: Clock, place: RunPlace, mirrors: Mirrors, fetch: Fetch
+    client: KubeClient,
+    store: KubeStore,
+    clock: Clock,
+    place: JobPlace,
+    repositories: Repositories,
+    *,
+    logs: Path,
+    selector: LabelSelector,
 ) -> list[Controller]:
-    """The controllers, once what a process that died has left under way is ended."""
-    jobs = KubeJobs(client, store, clock, JobPlace(place.image, place.bases, place.mirrors))
-    await jobs.sweep(place.selector)
-    repositories, feed = mirrored(store, mirrors, fetch), RunFeed()
+    """The controllers, once what a process that died has left under way is ended. `logs` is the folder of the runs'
+    logs; `selector` says which runs are this process's.
+    """
+    jobs, feed = KubeJobs(client, store, clock, place), RunFeed()
+    await jobs.sweep(selector)
     return [
         RunnerController(repositories, feed),
         WorkflowRunController(
-            jobs=jobs, logs=RunLogs(place.logs, clock), feed=feed, tokens=NoTokens(), repositories=repositories
+            jobs=jobs, logs=RunLogs(logs, clock), feed=feed, tokens=NoTokens(), repositories=repositories
         ),
     ]
 

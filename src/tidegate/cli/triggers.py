@@ -10,14 +10,14 @@ from pathlib import Path
 
 import click
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.cli.output import print_error
 from tidegate.cli.tables import print_table
 from tidegate.git.checkout import Checkout
-from tidegate.git.names import check_ref
+from tidegate.git.names import branch_ref, check_ref
 from tidegate.runner.pushes import RefChange, push_event
-from tidegate.workflow.parse import is_workflow, parse_workflow
-from tidegate.workflow.problems import InvalidWorkflow
+from tidegate.workflow.model import Workflow
+from tidegate.workflow.parse import workflows_in
 from tidegate.workflow.triggers import Event, Match, matches
 
 BRANCHES = "refs/heads/"
@@ -54,9 +54,7 @@ def command(folder: Path, since: str | None, ref: str | None, form: str) -> int:
     return 1 if errors else 0
 
 
-async def _decided(
-    folder: Path, since: str | None, ref: str | None
-) -> tuple[Event, list[Answer], list[InvalidWorkflow]]:
+async def _decided(folder: Path, since: str | None, ref: str | None) -> tuple[Event, list[Answer], list[TidegateError]]:
     checkout = await Checkout.at(folder)
     change = await _change(checkout, since, ref)
     event = await push_event(checkout.repository, change, name="OWNER/NAME", known=await checkout.remote_default())
@@ -76,18 +74,18 @@ async def _change(checkout: Checkout, since: str | None, ref: str | None) -> Ref
 
 
 def _full(ref: str) -> str:
-    return check_ref(ref if ref.startswith("refs/") else f"{BRANCHES}{ref}")
+    return check_ref(ref) if ref.startswith("refs/") else branch_ref(ref)
 
 
-def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer], list[InvalidWorkflow]]:
+def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer], list[TidegateError]]:
     answers: list[Answer] = []
-    errors: list[InvalidWorkflow] = []
+    errors: list[TidegateError] = []
     with checkout.repository.files(commit) as files:
-        for path in filter(is_workflow, files.paths()):
-            try:
-                answers.append(Answer(path, matches(parse_workflow(files.read(path), path), event)))
-            except InvalidWorkflow as error:
-                errors.append(error)
+        for path, found in workflows_in(files):
+            if isinstance(found, Workflow):
+                answers.append(Answer(path, matches(found, event)))
+            else:
+                errors.append(found)
     return answers, errors
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from tidegate.base.disk import disk_error, is_full
 from tidegate.base.errors import Conflict, NotFound, OwnedByAnother, RateLimited, TidegateError
@@ -20,6 +19,7 @@ from tidegate.engine.adoption import owned_by
 from tidegate.engine.backoff import jittered, retry_delay
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.events import EventRecorder
+from tidegate.engine.kept import kept_of
 from tidegate.engine.lanes import LaneOf, Lanes
 from tidegate.engine.merge_apply import ApplyConflict
 from tidegate.engine.metrics import Metrics
@@ -42,8 +42,6 @@ CONFLICTS_UNTOLD = 5
 """After as many in a row somebody is not merely first once: it is a failure like any other."""
 # What reading a field of the wrong shape raises: `sourceRef: x` instead of a map.
 MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
-IDENTIFYING = frozenset({"name", "namespace", "labels", "annotations", "deletionTimestamp"})
-"""The metadata that a trigger may ask for; the rest changes often, and is large."""
 RECORDED = {
     "GitRepository": Step.SOURCE_RECORDED,
     "ImageRepository": Step.SCAN_RECORDED,
@@ -169,7 +167,7 @@ class _Loop:
 
     def objects(self) -> list[Object]:
         """All objects of this controller's kind that are its own to reconcile and that it has seen, without their
-        status and with IDENTIFYING metadata only. One that it has not seen yet is going to be woken by itself.
+        status and with identifying metadata only. One that it has not seen yet is going to be woken by itself.
         """
         return list(self._objects.values())
 
@@ -213,7 +211,7 @@ class _Loop:
                 self._queue.add(key)
             return
         self._metrics.seen(obj)
-        self._objects[key] = _without_status(obj)
+        self._objects[key] = kept_of(obj)
         metadata = obj["metadata"]
         mark = (
             metadata.get("uid"),
@@ -397,23 +395,6 @@ def _bare(key: ObjectKey) -> Object:
     """What is left to know of an object that was deleted while nobody watched."""
     api_version = f"{key.group}/v1" if key.group else "v1"
     return {"apiVersion": api_version, "kind": key.kind, "metadata": {"name": key.name, "namespace": key.namespace}}
-
-
-def _without_status(obj: Object) -> Object:
-    """What is kept of an object: a thousand of them, each with names of its own for the same fields, would be half
-    strings.
-    """
-    metadata = {name: value for name, value in obj["metadata"].items() if name in IDENTIFYING}
-    kept = {name: value for name, value in obj.items() if name != "status"} | {"metadata": metadata}
-    return {sys.intern(name): _sharing_names(value) for name, value in kept.items()}
-
-
-def _sharing_names(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {sys.intern(name): _sharing_names(one) for name, one in value.items()}
-    if isinstance(value, list):
-        return [_sharing_names(one) for one in value]
-    return value
 
 
 class _Waker:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, TidegateError
@@ -27,7 +28,7 @@ from tidegate.runner.names import AUTHOR, PROBLEMS, labels, of_repository, run_n
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import is_workflow, parse_workflow
+from tidegate.workflow.parse import workflows_in
 from tidegate.workflow.problems import InvalidWorkflow
 from tidegate.workflow.triggers import Event, matches
 
@@ -174,18 +175,14 @@ async def _next_number(ctx: Context, run: Object, progress: _Progress, file: str
 
 def _read_workflows(repository: Repository, commit: str) -> dict[str, Workflow | str]:
     """The workflows of a commit by file; a text says what is wrong with one that can't be read. Blocks."""
-    found: dict[str, Workflow | str] = {}
     with repository.files(commit) as files:
-        for path in files.paths():
-            if not is_workflow(path) or len(found) >= WORKFLOWS_LIMIT:
-                continue
-            try:
-                found[path] = parse_workflow(files.read(path), path)
-            except InvalidWorkflow as error:
-                found[path] = str(error)
-            except TidegateError as error:
-                found[path] = f"{path}: {error}"
-    return found
+        return {path: _or_words(path, one) for path, one in islice(workflows_in(files), WORKFLOWS_LIMIT)}
+
+
+def _or_words(path: str, found: Workflow | TidegateError) -> Workflow | str:
+    if isinstance(found, Workflow):
+        return found
+    return str(found) if isinstance(found, InvalidWorkflow) else f"{path}: {found}"
 
 
 def _starts(workflows: Mapping[str, Workflow | str], event: Event) -> tuple[list[_Start], list[str]]:

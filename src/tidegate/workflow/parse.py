@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+from collections.abc import Iterator
+
+from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError, Where
+from tidegate.base.files import Files
 from tidegate.base.yaml import Schema, load_documents
 from tidegate.workflow.cursor import Cursor, Reading, table_or_empty
 from tidegate.workflow.model import Workflow
@@ -19,6 +22,17 @@ _KEYS = ("name", "description", "run-name", "on", "permissions", "env", "default
 def is_workflow(path: str) -> bool:
     """Whether GitHub takes a file of a repository for a workflow, by its path."""
     return path.startswith(FOLDER) and "/" not in path.removeprefix(FOLDER) and path.endswith((".yml", ".yaml"))
+
+
+def workflows_in(files: Files) -> Iterator[tuple[str, Workflow | TidegateError]]:
+    """The workflows of a tree by path, in its order; for one that can't be read what is wrong with it: InvalidWorkflow,
+    or what reading the file raised.
+    """
+    for path in filter(is_workflow, files.paths()):
+        try:
+            yield path, parse_workflow(files.read(path), path)
+        except TidegateError as error:
+            yield path, error
 
 
 def parse_workflow(data: bytes, file: str) -> Workflow:
