@@ -10,6 +10,7 @@ import pytest
 from tests.integration.needed import need
 
 from tidegate.base.errors import InvalidInput, MissingTool
+from tidegate.base.private import private_folder
 from tidegate.git.repository import Repository
 from tidegate.git.signing import SigningKey, sign, sign_commit
 from tidegate.git.values import Signature
@@ -100,10 +101,10 @@ async def test_a_key_that_can_not_sign_is_named_without_showing_anything_of_it(r
 
 
 async def test_nothing_is_left_of_a_signature(repository, keyring):
-    before = set(Path(tempfile.gettempdir()).glob("tidegate-sign-*"))
-    await signed(repository, SigningKey.of({"git.asc": gpg_key(keyring)}, "gpg", "signing"))
-    assert set(Path(tempfile.gettempdir()).glob("tidegate-sign-*")) == before
-    agents = [path for path in Path("/proc").glob("[0-9]*/cmdline") if b"tidegate-sign-" in _read(path)]
+    with private_folder() as beside:
+        await signed(repository, SigningKey.of({"git.asc": gpg_key(keyring)}, "gpg", "signing"))
+        assert list(beside.parent.iterdir()) == [beside]
+    agents = [path for path in Path("/proc").glob("[0-9]*/cmdline") if bytes(beside.parent) in _read(path)]
     assert agents == []
 
 

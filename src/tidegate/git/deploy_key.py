@@ -7,13 +7,12 @@ made, and in the answer; the host is asked once, by whoever wants it asked again
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput, Unavailable
+from tidegate.base.private import private_folder
 from tidegate.git.remote import check_url
 
 PACKAGE = "openssh-client"
@@ -66,8 +65,8 @@ class KeyPair:
 
 async def make_key_pair(comment: str) -> KeyPair:
     """A new ed25519 key without a passphrase, as a program needs it. Raises MissingTool."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-key-") as folder:
-        path = Path(folder) / "identity"
+    with private_folder() as folder:
+        path = folder / "identity"
         argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)]
         await process.run(argv, timeout=SCAN_SECONDS, package=PACKAGE)
         return KeyPair(path.read_bytes(), path.with_suffix(".pub").read_text().strip())

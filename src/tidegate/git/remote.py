@@ -10,7 +10,6 @@ import base64
 import ipaddress
 import re
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidegate.base.errors import CommandFailed, Conflict, Denied, InvalidInput, NotFound, TidegateError, Unavailable
-from tidegate.base.private import write_private
+from tidegate.base.private import private_folder, write_private
 from tidegate.git import command
 from tidegate.git.names import check_ref
 
@@ -146,16 +145,16 @@ def access(remote: Remote) -> Iterator[Access]:
     """The access to a remote; key, host key and CA files live as long as the context."""
     protocol = remote.protocol
     credentials = remote.credentials or Credentials()
-    with tempfile.TemporaryDirectory(prefix="tidegate-git-") as folder:
+    with private_folder() as folder:
         extra: dict[str, str] = {}
         secret: list[tuple[str, str]] = []
         if protocol == "ssh":
-            extra = _ssh_environment(remote.url, credentials, Path(folder))
+            extra = _ssh_environment(remote.url, credentials, folder)
         elif protocol in ("http", "https"):
             secret = http_secrets(remote.url, credentials)
             if credentials.ca_file:
-                extra["GIT_SSL_CAINFO"] = str(write_private(Path(folder) / "ca.crt", credentials.ca_file))
-            extra |= _client_certificate(credentials, Path(folder))
+                extra["GIT_SSL_CAINFO"] = str(write_private(folder / "ca.crt", credentials.ca_file))
+            extra |= _client_certificate(credentials, folder)
         network = protocol != "file" and not is_loopback(urlsplit(remote.url).hostname or "")
         env = command.environment(extra, secret_config=secret, network=network)
         yield Access((protocol,), http_config(has_secret=bool(secret) or "GIT_SSL_CERT" in extra), env | extra)

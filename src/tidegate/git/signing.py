@@ -6,14 +6,13 @@ and ssh-keygen are asked once: what they refuse is refused again.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput
-from tidegate.base.private import write_private
+from tidegate.base.private import private_folder, write_private
 from tidegate.base.process import minimal_environment
 from tidegate.git import command
 from tidegate.git.names import check_object_id
@@ -70,11 +69,11 @@ def with_signature(payload: bytes, signature: bytes) -> bytes:
 
 async def sign(payload: bytes, key: SigningKey) -> bytes:
     """A detached, ASCII-armoured signature."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-sign-") as folder:
+    with private_folder() as folder:
         try:
-            return await (_gpg if key.type == "gpg" else _ssh)(payload, key, Path(folder))
+            return await (_gpg if key.type == "gpg" else _ssh)(payload, key, folder)
         except CommandFailed as error:
-            said = (error.output.strip().splitlines() or [error.message])[-1].replace(folder, "")
+            said = (error.output.strip().splitlines() or [error.message])[-1].replace(str(folder), "")
             raise InvalidInput(
                 f"the {key.type} signing key can't sign: {said}",
                 remedy="is it a private key that may sign, and its passphrase right?",

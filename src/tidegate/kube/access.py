@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tidegate.base.errors import Denied, InvalidInput, Where
-from tidegate.base.private import write_private
+from tidegate.base.private import private_folder, write_private
 from tidegate.engine.clock import Clock
 
 REREAD_AFTER = 60.0
@@ -154,9 +153,9 @@ def tls_context(verification: Verification, certificate: Certificate | None) -> 
 
 def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
     """Python reads a chain from files only: private ones, gone at once."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        paths = [write_private(Path(folder) / "tls.crt", certificate.certificate)]
-        paths.append(write_private(Path(folder) / "tls.key", certificate.key))
+    with private_folder() as folder:
+        paths = [write_private(folder / "tls.crt", certificate.certificate)]
+        paths.append(write_private(folder / "tls.key", certificate.key))
         try:
             # Without a password of its own, OpenSSL would ask for one on the terminal.
             context.load_cert_chain(paths[0], paths[1], password="")

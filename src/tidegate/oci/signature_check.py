@@ -6,10 +6,10 @@ ECDSA and RSA (PKCS #1 v1.5) over SHA-256, and pure ed25519, as cosign signs wit
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from pathlib import Path
 
 from tidegate.base import process
+from tidegate.base.private import private_folder
 from tidegate.oci.public_keys import PublicKey
 
 SIGNATURE_LIMIT = 4096
@@ -25,8 +25,7 @@ async def made_by(key: PublicKey, signature: bytes, message: bytes) -> bool:
     """
     if not 0 < len(signature) <= SIGNATURE_LIMIT:
         return False
-    with tempfile.TemporaryDirectory(prefix="tidegate-verify-") as name:
-        folder = Path(name)
+    with private_folder() as folder:
         files = {"key.pem": key.pem, "signature": signature, "message": message}
         await asyncio.to_thread(_write, folder, files)
         argv = verify_argv(key.algorithm, folder)
