@@ -7,13 +7,15 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidegate.base.errors import CommandFailed, LimitExceeded
 from tidegate.base.process import die_with_parent, kill_group, minimal_environment
 from tidegate.build.errors_json import error_from_json
-from tidegate.build.index_settings import IndexSettings, host_settings
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings, check
+
+if TYPE_CHECKING:
+    from tidegate.build.index_settings import IndexSettings
 
 TIMEOUT = 3600.0
 LINE_LIMIT = 1024 * 1024
@@ -50,6 +52,8 @@ async def build_image(
     this call, also when it is cancelled or this process dies. Raises InvalidInput (an InvalidDockerfile's problems are
     in its message), NotFound, Unavailable, Denied, LimitExceeded, MissingTool or CommandFailed.
     """
+    from tidegate.build.index_settings import host_settings  # noqa: PLC0415 - most processes build nothing
+
     check(request)
     settings = host_settings(os.environ) if index is None else index
     given = {"request": request.as_json(), "registry": registry.as_json(), "index": settings.as_json()}

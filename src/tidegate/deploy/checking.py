@@ -4,26 +4,17 @@ folder is applied, as with Flux, where the API server refuses such an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
 from tidegate.base.files import Files
 from tidegate.base.yaml import Document, Path, Schema, field_path, load_documents, value_at
+from tidegate.deploy.home_check import Check, no_problems
 from tidegate.deploy.kustomize.identity import Gvk, ResourceId
 from tidegate.deploy.kustomize.resource import Resource, text_of
 from tidegate.kinds.fields import InvalidObject, located
 from tidegate.kinds.models import model_of
-from tidegate.kinds.objects import Object
-from tidegate.kinds.strict import Problem
-
-Check = Callable[[Object], Sequence[Problem]]
-"""What a home finds wrong with an object that its API would not refuse by itself."""
-
-
-def no_problems(_obj: Object) -> Sequence[Problem]:
-    """The check of a home whose API looks at everything itself."""
-    return ()
 
 
 def check(resources: Sequence[Resource], files: Files, also: Check = no_problems) -> None:

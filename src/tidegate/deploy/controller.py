@@ -9,10 +9,9 @@ from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.steps import Step, reach
-from tidegate.deploy.checking import Check, no_problems
 from tidegate.deploy.health_wait import HEALTHY, Checks, HealthWait
+from tidegate.deploy.home_check import Check, no_problems
 from tidegate.deploy.inventory import in_order, inventory_of, keys_of, may_prune, owned, to_prune, union
-from tidegate.deploy.render import render_checked
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import FINALIZER
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
@@ -113,6 +112,9 @@ class KustomizationController:
         files = await self._trees.open(source, revision)
 
         def rendered() -> list[Object]:
+            # A megabyte, for those who deploy; in the thread, since reading it takes longer than the loop may stand.
+            from tidegate.deploy.render import render_checked  # noqa: PLC0415
+
             with files:
                 path = spec.path.removeprefix("./").strip("/").removeprefix(".")
                 return render_checked(files, path, self._check)

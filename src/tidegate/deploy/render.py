@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tidegate.base.files import Files
-from tidegate.deploy.checking import Check, check, no_problems
+from tidegate.deploy.checking import check
+from tidegate.deploy.home_check import Check, no_problems
 from tidegate.deploy.kustomize.build import build_resources
 from tidegate.deploy.kustomize.resource import Resource
 from tidegate.kinds.objects import Object

@@ -4,8 +4,6 @@ not have is a slip of the pen, and not a kind of somebody else's. Pure.
 
 from __future__ import annotations
 
-import difflib
-
 from tidegate.kinds.objects import group_of, version_of
 
 _KINDS = {
@@ -63,6 +61,8 @@ def no_such_kind(api_version: str, kind: str) -> str:
 def nearest(word: str, known: tuple[str, ...]) -> str:
     """The known word that was probably meant; empty where none is near."""
     lowered = {one.lower(): one for one in known}
+    import difflib  # noqa: PLC0415 - only errors need it
+
     found = difflib.get_close_matches(word.lower(), lowered, n=1, cutoff=0.7)
     return lowered[found[0]] if found else ""
 

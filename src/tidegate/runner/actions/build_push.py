@@ -24,7 +24,6 @@ from tidegate.kinds.platform import Platform
 from tidegate.kinds.reference import Reference, parse
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.credentials import Login
-from tidegate.oci.unpack import LayerFile, unpack_layer
 from tidegate.runner.actions.action import Call, Inputs, Outputs
 from tidegate.runner.folder import remove
 from tidegate.runner.layout import TEMP
@@ -154,6 +153,8 @@ async def _from_workspace(call: Call, context: Path, given: str) -> _Place:
 
 def _unpack(call: Call, archive: str, context: Path) -> None:
     with call.bench.folder.open(archive) as file:
+        from tidegate.oci.unpack import LayerFile, unpack_layer  # noqa: PLC0415 - few outputs are unpacked
+
         unpack_layer(LayerFile(Path(f"/proc/self/fd/{file.fileno()}")), context)
     call.bench.folder.delete(archive)
 
