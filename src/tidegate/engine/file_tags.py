@@ -13,6 +13,7 @@ from itertools import islice
 from operator import le
 from pathlib import Path
 
+from tidegate.base.threads import in_thread
 from tidegate.engine.ports import TagsLost
 
 FORMAT = "tidegate-tags-1"
@@ -33,7 +34,7 @@ class FileTags:
         """Keep `tags`; the answer is their checksum, an Adler-32 as in Flux's `lastScanResult.revision`."""
         if len(tags) * 16 < SMALL:
             return self._put(repository, tags)
-        return await asyncio.to_thread(self._put, repository, tags)
+        return await in_thread(self._put, repository, tags)
 
     async def get(self, repository: str) -> list[str]:
         """The tags as last put, sorted; TagsLost."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.threads import in_thread
 from tidegate.engine.outcome import Context
 from tidegate.kinds.accepting import accepting
 from tidegate.kinds.common import mapping
@@ -153,7 +154,7 @@ class Chooser:
 async def decide(question: Question) -> Decision:
     """The policy's own decision; off the event loop where it may take long."""
     if len(question.tags) > LARGE or question.tag_filter is not None:
-        return await asyncio.to_thread(select, question.policy, question.tags, question.tag_filter)
+        return await in_thread(select, question.policy, question.tags, question.tag_filter)
     return select(question.policy, question.tags)
 
 
