@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 ARGS ?=
+# Most tests wait for servers, so as many files at once as there are cores; in this order the slow ones are not the last.
+AT_ONCE := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-crash apiserver image lint lock bench clean
 
@@ -10,7 +12,7 @@ demo: $(VENV)/.ready
 
 test: $(VENV)/.ready
 	@$(VENV)/bin/python tools/apiserver.py --optional >/dev/null
-	@$(VENV)/bin/pytest $(ARGS)
+	@$(VENV)/bin/pytest $(AT_ONCE) $(ARGS)
 
 test-crash: $(VENV)/.ready
 	@TIDEGATE_RANDOM_KILLS=100 $(VENV)/bin/pytest -m crash $(ARGS)

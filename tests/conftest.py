@@ -1,8 +1,12 @@
 """What all tests share: with TIDEGATE_NOTHING_SKIPPED set, a skipped test fails the run."""
 
 import os
+import random
 
 import pytest
+
+# One for the run, chosen before there are workers, who have to agree on which tests there are.
+os.environ.setdefault("TIDEGATE_SEED", str(random.SystemRandom().randrange(2**32)))
 
 
 @pytest.hookimpl(trylast=True)
