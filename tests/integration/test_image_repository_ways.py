@@ -17,7 +17,6 @@ from tidegate.engine.file_tags import FileTags
 from tidegate.engine.outcome import Ready
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.kube.store import KubeStore
-from tidegate.oci.auth import Endpoint
 from tidegate.oci.client import RegistryClient
 from tidegate.scan.controller import ImageRepositoryController
 
@@ -67,8 +66,7 @@ def scan(tmp_path, store, registry):
         metadata = {"name": "web", "namespace": NAMESPACE, "generation": 1}
         obj = {"apiVersion": "image.toolkit.fluxcd.io/v1", "kind": "ImageRepository", "metadata": metadata}
         obj["spec"] = {"image": f"{registry}/acme/web", "interval": "1m", **spec}
-        # A registry on loopback is asked over plain http, unless it is said.
-        async with RegistryClient({registry: Endpoint(f"https://{registry}")}) as client:
+        async with RegistryClient() as client:
             controller = ImageRepositoryController(client, FileTags(tmp_path / "tags"))
             return await controller.reconcile(obj, SimpleNamespace(store=store, clock=SystemClock()))
 
@@ -114,14 +112,17 @@ async def test_what_is_left_out_is_what_fails(store, registry, proxy, pki, scan)
     with pytest.raises(TidegateError, match=r"scan failed: .*certificate verify failed") as caught:
         await scan(secretRef=ref)
     assert caught.value.code == "ReadOperationFailed"
+    assert "spec.certSecretRef" in caught.value.remedy
     with pytest.raises(TidegateError, match="scan failed: ") as caught:
         await scan(secretRef=ref, certSecretRef=await secret(store, "ca", ca__crt=pki.ca.read_bytes()))
+    assert "tls.crt" in caught.value.remedy
     certificates = await secret(store, "both", ca__crt=pki.ca.read_bytes(), **pair(pki))
     with pytest.raises(TidegateError, match="answered 401") as caught:
         await scan(certSecretRef=certificates)
     keyless = await secret(store, "proxy", address=proxy.url.encode())
     with pytest.raises(TidegateError, match="407") as caught:
         await scan(secretRef=ref, certSecretRef=certificates, proxySecretRef=keyless)
+    assert "spec.proxySecretRef" in caught.value.remedy
     assert (proxy.opened, proxy.refused > 0) == ([], True)
     assert PASSWORD not in caught.value.explain()
 

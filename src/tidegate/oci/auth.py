@@ -34,12 +34,14 @@ class Endpoint:
     """Where a registry answers. `login` is this endpoint's own, for a host that stands in for another.
 
     `url` is http only for loopback, or where `insecure` says that the owner wants it; raises InvalidInput otherwise.
-    One that is https and `insecure` is asked over plain http where nothing there speaks TLS.
+    One that is https and `insecure` is asked over plain http where nothing there speaks TLS; one that is http because
+    that was `guessed` is asked over TLS where it turns out to speak it.
     """
 
     url: str
     login: Login | None = None
     insecure: bool = False
+    guessed: bool = False
 
     def __post_init__(self) -> None:
         parsed = _parsed(self.url)
@@ -59,10 +61,13 @@ class Endpoint:
         return self.insecure or is_loopback(httpx2.URL(self.url).host)
 
 
-def default_endpoint(host: str) -> Endpoint:
-    """Where a registry is asked that nobody configured: at https, or, on this machine, over plain http."""
+def default_endpoint(host: str, *, insecure: bool = False, proxied: bool = False) -> Endpoint:
+    """Where a registry is asked that nobody configured: at https, or, on this machine, in plain http as long as it does
+    not turn out to speak TLS. What is `proxied` leaves this machine, whatever the host's name.
+    """
     plain = _parsed(f"http://{host}")
-    return Endpoint(f"http://{host}" if plain is not None and is_loopback(plain.host) else f"https://{host}")
+    here = plain is not None and is_loopback(plain.host) and not proxied
+    return Endpoint(f"{'http' if here else 'https'}://{host}", insecure=insecure, guessed=here)
 
 
 @dataclass(frozen=True, slots=True)

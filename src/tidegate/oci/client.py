@@ -10,7 +10,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from copy import copy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -56,9 +55,9 @@ class RegistryClient:
     """A client for every registry. Use it as an async context manager, or `aclose` it.
 
     `endpoints` says for a registry host where it is really asked; a host that is not in it is asked at https://HOST, or
-    over http where it is loopback. `credentials` go to a host's own address only: where an endpoint is another host,
-    its own `login` counts, and no certificates and no proxy. `http` replaces the shared client and is then the caller's
-    to close.
+    over http where it is loopback and does not speak TLS. `credentials` go to a host's own address only: where an
+    endpoint is another host, its own `login` counts, and no certificates and no proxy. `http` replaces the shared
+    client and is then the caller's to close.
     """
 
     def __init__(
@@ -260,18 +259,20 @@ class RegistryClient:
             endpoint, login, route = way
             auth = Authenticator(endpoint, login, self._monotonic)
             connect = partial(self._connections.to, route)
-            found = RegistryTransport(connect, endpoint, auth, self._budgets, self._sleep)
+            proxy = route.proxy.url if route.proxy else ""
+            found = RegistryTransport(connect, endpoint, auth, self._budgets, self._sleep, proxy)
         self._transports[way] = found  # the one used last stands last
         if len(self._transports) > _TRANSPORTS_KEPT:
             del self._transports[next(iter(self._transports))]
         return found
 
     def _way(self, repository: Repository) -> _Way:
-        host = repository.registry
-        endpoint = self._endpoints.get(host) or replace(default_endpoint(host), insecure=self._access.insecure)
+        host, access = repository.registry, self._access
+        proxied = access.route.proxy is not None
+        endpoint = self._endpoints.get(host) or default_endpoint(host, insecure=access.insecure, proxied=proxied)
         if host in self._endpoints and endpoint.host != host:
             return endpoint, endpoint.login, Route()
-        return endpoint, endpoint.login or self._access.credentials.for_repository(repository), self._access.route
+        return endpoint, endpoint.login or access.credentials.for_repository(repository), access.route
 
 
 class _FileBody:

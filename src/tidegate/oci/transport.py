@@ -28,6 +28,7 @@ from tidegate.base.errors import (
 from tidegate.base.http import read_bounded, shown, user_agent
 from tidegate.oci.auth import TOKEN_LIMIT, Authenticator, Endpoint
 from tidegate.oci.budget import Budgets
+from tidegate.oci.reaching import PROXY, reason, remedy, speaks_tls
 
 SMALL_DEADLINE = 60.0
 """Seconds for an exchange without a blob, all its attempts and waits together."""
@@ -77,19 +78,27 @@ class Answer:
 
 class RegistryTransport:
     """Requests to one endpoint. `connect` gives the HTTP client, `sleep` waits between attempts; `budgets` are those of
-    all who ask the same hosts.
+    all who ask the same hosts; `proxy` is the address of the one that `connect` goes through, for messages.
     """
 
     def __init__(
-        self, connect: Connect, endpoint: Endpoint, auth: Authenticator, budgets: Budgets, sleep: Sleep = asyncio.sleep
+        self,
+        connect: Connect,
+        endpoint: Endpoint,
+        auth: Authenticator,
+        budgets: Budgets,
+        sleep: Sleep = asyncio.sleep,
+        proxy: str = "",
     ):
         self._connect = connect
         self._endpoint = endpoint
         self._auth = auth
         self._budgets = budgets
         self._sleep = sleep
+        self._proxy = proxy
         self._base = httpx2.URL(endpoint.url)
         self._may_be_plain = endpoint.insecure and self._base.scheme == "https"
+        self._may_be_tls = endpoint.guessed and self._base.scheme == "http"
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -143,7 +152,9 @@ class RegistryTransport:
             raise Unavailable(f"the registry {self.host} takes too long ({type(error).__name__})") from error
         # A server that wants a certificate says so where the first answer is read: httpx lets that error through.
         except (httpx2.TransportError, httpx2.StreamError, ssl.SSLError) as error:
-            raise Unavailable(f"the registry {self.host} is not reachable: {_reason(error)}") from error
+            through = f" through the proxy {self._proxy}" if self._proxy else ""
+            message = f"the registry {self.host} is not reachable{through}: {reason(error)}"
+            raise Unavailable(message, remedy=remedy(error)) from error
 
     def resolve(self, base: httpx2.URL, location: str) -> httpx2.URL:
         """A URL that the registry gave, made absolute; Unavailable where requests may not go there."""
@@ -178,15 +189,43 @@ class RegistryTransport:
         request = http.build_request(call.method, url, headers=dict(call.headers), content=call.content)
         if _origin(url) != _origin(self._base):
             return await self._send(http, request)
+        if url.scheme == "https" and self._may_be_plain:
+            return await self._tls_or_plain(http, call, request)
+        if url.scheme == "http" and (self._may_be_tls or self._may_be_plain):
+            return await self._plain_or_tls(http, call, request)
+        return await self._signed(http, request, call.scope)
+
+    async def _tls_or_plain(self, http: httpx2.AsyncClient, call: Call, request: httpx2.Request) -> httpx2.Response:
+        """Ask over TLS, and in plain where nothing there speaks it: who has spoken TLS once is held to it."""
         try:
             response = await self._signed(http, request, call.scope)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            if not self._may_be_plain or url.scheme == "http" or _origin(error.request.url) != _origin(url):
+            if _origin(error.request.url) != _origin(request.url) or speaks_tls(error):
                 raise
-            self._base = self._base.copy_with(scheme="http")
-            return await self._request(http, call, url.copy_with(scheme="http"))
-        self._may_be_plain = self._may_be_plain and url.scheme == "http"  # who has spoken TLS once is held to it
+            response = await self._signed(http, _in("http", http, call, request), call.scope)
+            if response.status_code != 400:  # so does one that speaks TLS and was down a moment ago
+                self._base = self._base.copy_with(scheme="http")
+            return response
+        self._may_be_plain = False
         return response
+
+    async def _plain_or_tls(self, http: httpx2.AsyncClient, call: Call, request: httpx2.Request) -> httpx2.Response:
+        """Ask in plain, and over TLS where the answer is that of a server which speaks nothing else."""
+        response = await self._signed(http, request, call.scope)
+        if not _wants_tls(response) or isinstance(call.content, AsyncIterable):
+            return response
+        secured = _in("https", http, call, request)
+        try:
+            found = await self._signed(http, secured, call.scope)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            if _origin(error.request.url) == _origin(secured.url) and not speaks_tls(error):
+                return response
+            await response.aclose()
+            raise
+        await response.aclose()
+        self._base = self._base.copy_with(scheme="https")
+        self._may_be_tls = self._may_be_plain = False
+        return found
 
     async def _signed(self, http: httpx2.AsyncClient, request: httpx2.Request, scope: str) -> httpx2.Response:
         """Drive the authentication flow; for one scope one at a time asks for a token, and the next one finds it."""
@@ -253,6 +292,8 @@ class RegistryTransport:
             return Denied(message, remedy=_DENIED)
         if status == 404:
             return NotFound(message, remedy=_ABSENT)
+        if status == 407:
+            return Denied(message, remedy=PROXY)
         if status == 413:
             return LimitExceeded(message)
         if status >= 500 or status < 400 or status == 408:
@@ -269,9 +310,15 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int]:
     return url.scheme, url.host, url.port or (443 if url.scheme == "https" else 80)
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
+def _in(scheme: str, http: httpx2.AsyncClient, call: Call, request: httpx2.Request) -> httpx2.Request:
+    """The same request, over another scheme."""
+    url = request.url.copy_with(scheme=scheme)
+    return http.build_request(call.method, url, headers=dict(call.headers), content=call.content)
+
+
+def _wants_tls(response: httpx2.Response) -> bool:
+    """Servers that speak TLS answer 400 to plain http, in text or HTML; a registry's own 400 is JSON."""
+    return response.status_code == 400 and "json" not in response.headers.get("content-type", "")
 
 
 def _said(body: bytes) -> str:
