@@ -52,3 +52,13 @@ def test_why_there_is_no_answer_is_told_with_what_stands_in_the_status():
 def test_where_no_tag_qualifies_nothing_is_selected():
     made = Explanation(image="ghcr.io/me/web", rule="semver ^1", total=1, counts=[("outside ^1", 1)])
     assert lines_of("apps/web", made.as_json())[0] == "ImagePolicy apps/web selects nothing"
+
+
+def test_a_note_of_several_lines_stays_one_note():
+    made = Explanation(notes=["the registry answered 404\ncheck the name", "the last scan was just now"])
+    assert lines_of("apps/web", made.as_json())[-4:] == [
+        "to know:",
+        "  the registry answered 404",
+        "    check the name",
+        "  the last scan was just now",
+    ]

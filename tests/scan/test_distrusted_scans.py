@@ -20,7 +20,7 @@ COMMAND = "tidegate reconcile imagerepository web -n flux-system --accept"
     [
         ([], "has no tags any more, though it had 9"),
         (FULL[:4], "has only 4 tags, though it had 9: more than half of them are gone"),
-        (["9.9.9"], "has only 1 tags, though it had 9"),
+        (["9.9.9"], "has only 1 tag, though it had 9"),
     ],
 )
 async def test_what_is_seen_is_said_and_what_was_seen_is_kept(world, found, says):

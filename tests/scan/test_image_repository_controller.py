@@ -157,7 +157,12 @@ async def test_insecure_is_passed_on(scan):
     [
         ({"image": "https://ghcr.io/me/web"}, "ImageURLInvalid", "should not include URL scheme; remove 'https://'"),
         ({"image": "ghcr.io/me/web:1.0"}, "ImageURLInvalid", "should not include a tag; remove ':"),
-        ({"image": "ghcr.io/me/web@sha256:" + "0" * 64}, "ImageURLInvalid", "should not include a tag; remove ':"),
+        (
+            {"image": "ghcr.io/me/web@sha256:" + "0" * 64},
+            "ImageURLInvalid",
+            "should not include a tag; remove '@sha256:0",
+        ),
+        ({"image": "ghcr.io/me/web:1@sha256:" + "0" * 64}, "ImageURLInvalid", "remove ':1@sha256:0"),
         ({"image": "web:1.0"}, "ImageURLInvalid", "image 'web:1.0' should not include a tag; remove ':1.0'"),
         ({"image": "GHCR.io/Me/web"}, "ImageURLInvalid", "is no image reference"),
         ({"provider": "aws"}, "UnsupportedProvider", "aws ecr get-login-password"),

@@ -105,6 +105,37 @@ async def test_a_pin_is_told_with_what_the_policy_says_itself(world):
     assert (made.selected, made.because) == ("1.0.0", "pinned by tidegate.dev/pin")
     assert made.losers == [("1.1.0", "passed over: pinned by tidegate.dev/pin")]
     assert made.advice[0] == "without that (pinned by tidegate.dev/pin), 1.1.0 would be selected"
+    assert made.notes[0] == "to let it go: kubectl annotate imagepolicy web -n flux-system tidegate.dev/pin-"
+
+
+async def test_what_keeps_a_tag_from_going_down_is_told_with_the_command_that_lets_it(world):
+    await world.scanned("1.0.0", "1.1.0")
+    await world.reconcile()
+    await world.scanned("1.0.0")
+    made = await explain(world, Listing("1.0.0"))
+    assert made.selected == "1.1.0"
+    assert made.notes[0] == "to take the lower tag: tidegate reconcile imagepolicy web -n flux-system --accept"
+
+
+@pytest.mark.parametrize("kind", ["Expecting", "RateLimited"])
+async def test_that_scans_come_sooner_or_later_than_the_interval_is_noted(world, kind):
+    await world.scanned("1.0.0")
+    told = [{"type": kind, "status": "True", "message": "until 2026-01-15T12:15:00Z"}]
+    await world.store.patch_status(REPOSITORY, {"conditions": told}, manager="test")
+    assert "until 2026-01-15T12:15:00Z" in (await explain(world, Listing("1.0.0"))).notes
+
+
+async def test_the_command_is_not_sent_to_itself(world):
+    await world.scanned("x")
+    with pytest.raises(NotFound) as caught:
+        await world.reconcile()
+    ready = [{"type": "Ready", "status": "False", "message": caught.value.explain()}]
+    await world.store.patch_status(world.policy, {"conditions": ready}, manager="test")
+    notes = (await explain(world, Listing("x"))).notes
+    assert notes[0].startswith(
+        "ImagePolicy/flux-system/web is not ready: unable to determine latest version from 1 tag"
+    )
+    assert "tidegate why" not in notes[0]
 
 
 async def test_one_that_is_denied_says_so(world):

@@ -72,3 +72,4 @@ async def test_where_nothing_matches_the_error_counts_why(world):
     with pytest.raises(NotFound, match="from 2 tags: 2 do not match the filter") as caught:
         await world.selecting({"pattern": "^v"}, "latest", "main")
     assert caught.value.remedy == "see: tidegate why web -n flux-system"
+    assert caught.value.code == "Failure"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tidegate.cli.tables import table_lines
@@ -22,8 +22,15 @@ def lines_of(name: str, told: Mapping[str, Any]) -> list[str]:
         lines += [title, *(f"  {line}" for line in table_lines([], rows))] if rows else []
     for title, key in (("what would change it:", "advice"), ("to know:", "notes")):
         texts = [str(text) for text in told.get(key) or []]
-        lines += [title, *(f"  {text}" for text in texts)] if texts else []
+        lines += [title, *_indented(texts)] if texts else []
     return lines
+
+
+def _indented(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        first, *more = text.splitlines() or [""]
+        yield f"  {first}"
+        yield from (f"    {line}" for line in more)
 
 
 def _facts(told: Mapping[str, Any]) -> list[str]:

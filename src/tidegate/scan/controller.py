@@ -177,7 +177,8 @@ def image_of(image: str) -> Repository:
     scheme, separator, _ = image.partition("://")
     if separator:
         raise InvalidInput(f"image '{image}' should not include URL scheme; remove '{scheme}://'")
-    _, colon, tag = image.rpartition("/")[2].partition(":")
-    if colon:
-        raise InvalidInput(f"image '{image}' should not include a tag; remove ':{tag}'")
+    name = image.rpartition("/")[2]
+    ends = [place for place in map(name.find, ":@") if place >= 0]
+    if ends:
+        raise InvalidInput(f"image '{image}' should not include a tag; remove '{name[min(ends) :]}'")
     return parse_repository(image)

@@ -115,7 +115,8 @@ def suspicion(change: Change, selected_gone: Sequence[str]) -> str | None:
     if change.after == 0 and fewer:
         return f"has no tags any more, though it had {change.before}"
     if fewer and change.lost * 2 > change.before:
-        return f"has only {change.after} tags, though it had {change.before}: more than half of them are gone"
+        tags = "1 tag" if change.after == 1 else f"{change.after} tags"
+        return f"has only {tags}, though it had {change.before}: more than half of them are gone"
     if selected_gone and change.added == 0:
         return f"has no longer {', '.join(selected_gone)}, which is selected, and nothing new"
     return None

@@ -33,6 +33,8 @@ from tidegate.select.standing import SELECTED_UNDER
 GROUP, KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
 REPOSITORY_KIND = "ImageRepository"
 NO_INTERVAL = "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'"
+FAILED = "Failure"
+"""Flux's reason where the tags are there and none of them is the one."""
 UNREFERRED = "failed to get the referred ImageRepository"
 
 
@@ -65,6 +67,14 @@ class ImagePolicyController:
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
         await self._tell_unknown(obj, ctx)
+        try:
+            return await self._select(obj, ctx)
+        except (InvalidInput, NotFound) as error:
+            if error.code == type(error).code:
+                error.code = FAILED
+            raise
+
+    async def _select(self, obj: Object, ctx: Context) -> Outcome:
         question = await self._question(obj, ctx)
         if not isinstance(question, Question):
             return question

@@ -19,11 +19,15 @@ from tidegate.kinds.reference import Repository, parse_repository
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
 from tidegate.select.advice import Rule
+from tidegate.select.annotations import HOLD, PIN
 from tidegate.select.controller import GROUP, KIND, REPOSITORY_KIND, ImagePolicyController
 from tidegate.select.explanation import Explanation, Listed, explained
 from tidegate.select.latest import ImageRef
+from tidegate.select.standing import KEPT_FROM_LOWER
 
 MOST_ASKED = 20
+_HURRIED_OR_HELD = ("Expecting", "RateLimited")
+"""An ImageRepository's conditions that say when the next scan is, other than its interval."""
 
 
 class TagSource(Protocol):
@@ -59,7 +63,8 @@ class Explainer:
         listed, notes = await self._listed(question.scanned, question.tags)
         rule = Rule(question.policy, question.tag_filter, question.wishes.newest_build)
         made = await asyncio.to_thread(explained, decision, rule, listed, asked[:MOST_ASKED])
-        notes = [*_notes(policy, question.repository, decision.tag), *notes]
+        ways_out = _ways_out(key_of(policy), decision.because)
+        notes = [*ways_out, *_notes(policy, question.repository, decision.tag), *notes]
         return _with_status(replace(made, image=question.scanned.image, notes=notes), policy)
 
     async def explain_as_json(self, namespace: str, name: str, asked: Sequence[str] = ()) -> dict[str, Any]:
@@ -104,8 +109,11 @@ def _notes(policy: Object, repository: Object, tag: str | None) -> list[str]:
             notes.append(f"{key} is suspended: tidegate resume {word} {key.name} -n {key.namespace}")
         ready = find(mapping(obj.get("status")).get("conditions") or [], READY)
         if ready is not None and ready.get("status") != "True":
-            notes.append(f"{key} is not ready: {ready.get('message', '')}")
+            notes.append(f"{key} is not ready: {_said(obj is policy, str(ready.get('message', '')))}")
     scan = mapping(mapping(repository.get("status")).get("lastScanResult"))
+    conditions = mapping(repository.get("status")).get("conditions") or []
+    found = (find(conditions, kind) for kind in _HURRIED_OR_HELD)
+    notes += [str(one.get("message", "")) for one in found if one is not None]
     if scan.get("scanTime"):
         interval = mapping(repository.get("spec")).get("interval")
         notes.append(f"the last scan was at {scan['scanTime']}, and is repeated every {interval}")
@@ -113,6 +121,22 @@ def _notes(policy: Object, repository: Object, tag: str | None) -> list[str]:
     if present is not None and tag is not None and present.tag != tag:
         notes.append(f"the status still says {present.tag}: it is written with the next reconciliation")
     return notes
+
+
+def _said(own: bool, message: str) -> str:
+    """A condition's message; of the policy's own, not its last line, which names this very command."""
+    return message.partition("\n")[0] if own else message
+
+
+def _ways_out(key: ObjectKey, because: str) -> list[str]:
+    """How to let go of what overrules the policy."""
+    if because == KEPT_FROM_LOWER:
+        return [f"to take the lower tag: tidegate reconcile imagepolicy {key.name} -n {key.namespace} --accept"]
+    return [
+        f"to let it go: kubectl annotate imagepolicy {key.name} -n {key.namespace} {name}-"
+        for name in (PIN, HOLD)
+        if because.endswith(name)
+    ]
 
 
 def _without(policy: Object, problem: str) -> Explanation:
