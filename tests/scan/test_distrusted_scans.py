@@ -107,6 +107,14 @@ async def test_what_is_accepted_is_believed_once(world):
     assert await world.kept.get(IMAGE) == FULL
 
 
+async def test_an_acceptance_that_is_no_moment_is_told_where_it_is_looked_for(world):
+    await world.create()
+    await world.scan(*FULL)
+    await world.annotate(**{ACCEPT: "true"})
+    assert isinstance(await world.scan(), Waiting)
+    assert "tidegate.dev/accept accepts nothing: 'true' is no moment" in (await world.condition())["message"]
+
+
 async def test_an_acceptance_counts_once_where_its_status_field_is_not_kept(world):
     await world.create()
     await world.scan(*FULL)

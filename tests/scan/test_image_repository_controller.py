@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.errors import Denied, InvalidInput, NotFound
 from tidegate.engine.file_tags import FileTags
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.outcome import Ready, Stalled
@@ -84,6 +84,23 @@ async def test_the_secret_of_the_object_is_its_login(scan, store, key):
     registry = Registry("1.0.0")
     await scan(registry, secretRef={"name": "ghcr"})
     assert registry.asked == [("ghcr.io/me/web", ("me", "s3cret"), False)]
+
+
+@pytest.mark.parametrize("refusal", [Denied, NotFound])
+async def test_logins_that_are_all_for_something_else_are_told_where_the_registry_refuses(scan, store, refusal):
+    class Refusing(Registry):
+        async def tags(self, repository):
+            raise refusal("answered 401", remedy="check the name")
+
+    await store.create(pull_secret("hub", "docker.io", "me", "s3cret"), manager="test")
+    with pytest.raises(refusal) as caught:
+        await scan(Refusing(), secretRef={"name": "hub"})
+    said = "no login of spec.secretRef is for ghcr.io/me/web, so none was used; check the name"
+    assert (str(caught.value), caught.value.remedy) == ("scan failed: answered 401", said)
+    await store.create(pull_secret("ghcr", "ghcr.io/me", "me", "s3cret"), manager="test")
+    with pytest.raises(refusal) as caught:
+        await scan(Refusing(), secretRef={"name": "ghcr"})
+    assert caught.value.remedy == "check the name"
 
 
 async def test_a_service_account_brings_its_pull_secrets(scan, store):

@@ -152,6 +152,17 @@ async def test_a_lower_tag_is_taken_once_where_somebody_accepts_it(world: Beyond
     assert await world.condition("DowngradeHeld")
 
 
+async def test_an_acceptance_that_is_no_moment_is_told_beside_what_it_was_meant_to_end(world: BeyondWorld) -> None:
+    await world.scanned("1.0.0", "1.1.0")
+    await world.asking()
+    assert await world.selected() == "1.1.0"
+    await world.scanned("1.0.0")
+    await world.asking(accept="true")
+    assert await world.selected() == "1.1.0"
+    held = await world.condition("DowngradeHeld")
+    assert "tidegate.dev/accept accepts nothing: 'true' is no moment" in str(held)
+
+
 async def test_where_the_status_keeps_no_trace_of_it_an_acceptance_counts_for_a_quarter_of_an_hour(
     world: BeyondWorld,
 ) -> None:

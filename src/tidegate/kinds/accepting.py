@@ -30,6 +30,14 @@ def accepting(obj: Object, now: datetime) -> str | None:
     return value if fresh and said <= now + AHEAD else None
 
 
+def misread(obj: Object) -> str:
+    """What to add to a message that names the annotation's command, where the annotation is there and is no moment."""
+    value = annotation(obj, ACCEPT)
+    if value is None or moment(value) is not None:
+        return ""
+    return f". {ACCEPT} accepts nothing: {str(value)[:40]!r} is no moment, as 2026-01-15T12:00:00Z is"
+
+
 def acceptance(obj: Object, now: datetime) -> str:
     """The annotation's value that accepts the next answer for `obj`: now, and not before its last good scan, should
     this clock be behind.

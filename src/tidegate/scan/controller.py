@@ -14,7 +14,7 @@ from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.engine.ports import Tags, TagsLost
-from tidegate.kinds.accepting import accepting
+from tidegate.kinds.accepting import accepting, misread
 from tidegate.kinds.common import mapping
 from tidegate.kinds.image_repository import DEFAULT_EXCLUSIONS, ImageRepository, tags_name
 from tidegate.kinds.objects import Object, ObjectKey, key_of
@@ -25,7 +25,7 @@ from tidegate.scan.answer import Answer, Good, answer_of
 from tidegate.scan.believing import Distrust, distrust
 from tidegate.scan.exclusion import excluding
 from tidegate.scan.expectations import Expectations
-from tidegate.scan.failures import held_back, scan_failed
+from tidegate.scan.failures import held_back, scan_failed, unfit_logins
 from tidegate.scan.signals import Signals
 from tidegate.scan.trust import Doubt
 
@@ -85,13 +85,14 @@ class ImageRepositoryController:
             return Stalled("InvalidExclusionList", str(error))
         if (refused := _refused(spec)) is not None:
             return refused
-        registry = self._registry.using(await image_access(ctx.store, spec))
+        access = await image_access(ctx.store, spec)
+        registry = self._registry.using(access)
         try:
             found = await _tags_in_time(registry, repository, spec)
         except RateLimited as error:
             return held_back(obj, str(repository), error, ctx.clock.now())
         except TidegateError as error:
-            raise scan_failed(error) from error.__cause__
+            raise scan_failed(error, unfit_logins(spec, access.credentials, repository)) from error.__cause__
         answer = await self._answer(obj, spec, str(repository), found)
         distrusted = await distrust(obj, ctx, spec, answer, self._doubt(obj))
         if distrusted is not None:
@@ -122,7 +123,7 @@ class ImageRepositoryController:
 
 async def _kept_back(obj: Object, ctx: Context, spec: ImageRepository, distrusted: Distrust) -> Waiting:
     """No failure, which would be tried again ever faster than the interval: the registry has answered."""
-    message = distrusted.message(spec.image, key_of(obj))
+    message = distrusted.message(spec.image, key_of(obj)) + misread(obj)
     if distrusted.doubt.scans == 1:
         await ctx.events.warning(obj, DISTRUSTED, message)
     status = {"distrustedScanResult": distrusted.doubt.as_json()}

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from tidegate.base.errors import RateLimited, TidegateError
+from tidegate.base.errors import Denied, NotFound, RateLimited, TidegateError
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.outcome import Outcome, Ready, Waiting
 from tidegate.kinds.conditions import READY, Condition, find
+from tidegate.kinds.image_repository import ImageRepository
 from tidegate.kinds.objects import Object
+from tidegate.kinds.reference import Repository
+from tidegate.oci.credentials import Credentials
 
 RATE_LIMITED = "RateLimited"
 _LEAST_WAIT = 1.0
 
 
-def scan_failed(error: TidegateError) -> TidegateError:
+def scan_failed(error: TidegateError, unfit: str | None = None) -> TidegateError:
     """`error` as Flux reports what a registry did: `scan failed: …`, for the reason ReadOperationFailed. One that has a
-    reason of its own keeps it.
+    reason of its own keeps it. `unfit` is what is wrong with the logins, told where they may be the cause.
     """
     if error.code != type(error).code:
         return error
+    if unfit is not None and isinstance(error, (Denied, NotFound)):
+        error.remedy = f"{unfit}; {error.remedy}" if error.remedy else unfit
     error.message, error.code = f"scan failed: {error.message}", "ReadOperationFailed"
     return error
+
+
+def unfit_logins(spec: ImageRepository, credentials: Credentials, repository: Repository) -> str | None:
+    """Says where an object names logins and none of them is for its image: it is then asked for as by anybody."""
+    named = {"spec.secretRef": spec.secret_ref, "spec.serviceAccountName": spec.service_account_name}
+    fields = " and ".join(field for field, value in named.items() if value is not None)
+    if not fields or credentials.for_repository(repository) is not None:
+        return None
+    return f"no login of {fields} is for {repository}, so none was used"
 
 
 def held_back(obj: Object, image: str, error: RateLimited, now: datetime) -> Outcome:

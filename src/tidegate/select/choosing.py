@@ -13,10 +13,9 @@ from typing import Any
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.threads import in_thread
 from tidegate.engine.outcome import Context
-from tidegate.kinds.accepting import accepting
+from tidegate.kinds.accepting import accepting, misread
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import Condition, find
-from tidegate.kinds.objects import ObjectKey
 from tidegate.kinds.reference import Reference
 from tidegate.oci.facts_cache import Facts
 from tidegate.oci.image_facts import ImageFacts
@@ -88,7 +87,7 @@ class Chooser:
             digest = requirements.digests.get(decision.tag or "")
             retry_after = soonest(retry_after, requirements.retry_after)
         if present is not None and await self._goes_down(question, present, decision.tag, times, ctx):
-            return _kept(present, decision, retry_after, question.spec.key)
+            return _kept(present, decision, retry_after, question)
         return Choice(decision, digest, "", _told(decision), retry_after)
 
     async def _fixed(self, question: Question, fixed: Fixed, ctx: Context) -> Choice:
@@ -166,9 +165,9 @@ async def _decide_anyhow(question: Question) -> Decision:
         return Decision(None, question.tags, bytes([Reason.UNASKED]) * len(question.tags), question.policy.words())
 
 
-def _kept(present: ImageRef, decision: Decision, retry_after: float | None, policy: ObjectKey) -> Choice:
+def _kept(present: ImageRef, decision: Decision, retry_after: float | None, question: Question) -> Choice:
     """The present tag, by its present digest."""
-    note = lower_words(str(decision.tag), policy)
+    note = lower_words(str(decision.tag), question.spec.key) + misread(question.obj)
     held = Condition(DOWNGRADE_HELD, "True", "NoDowngrade", f"{present.tag} is {note}")
     kept = decision.overruled(present.tag, KEPT_FROM_LOWER)
     return Choice(kept, present.digest or None, note, (held, *_told(decision)), retry_after)
