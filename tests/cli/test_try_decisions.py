@@ -84,6 +84,19 @@ def test_selecting():
     assert try_select.answer({"numerical": "asc", "semver": None, "input": ["1", "2"]})["tag"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("asked", "tags", "tag"),
+    [
+        ({"semver": "*"}, ["1.0.0", "1.0.0+b", "v1.0.0"], "v1.0.0"),
+        ({"numerical": "asc"}, ["7", "07", "7.0"], "07"),
+        ({"numerical": "asc", "filter": r"-(\d+)$", "extract": "$1"}, ["a-7", "b-7"], "a-7"),
+    ],
+)
+def test_of_equal_tags_in_descending_order_that_of_a_policy_is_selected(asked, tags, tag):
+    """As `tidegate try select --help` says, and the table of ties in docs/scan-and-select.md."""
+    assert try_select.answer({**asked, "input": sorted(tags, reverse=True)})["tag"] == tag
+
+
 @pytest.mark.parametrize("request_", [{"input": []}, {"semver": "*", "numerical": "asc", "input": []}, {"semver": "*"}])
 def test_selecting_needs_one_policy_and_tags(request_):
     assert answer_one(try_select.answer, request_)["ok"] is False

@@ -60,7 +60,10 @@ def command(
     output: str | None,
     jsonl: bool,
 ) -> None:
-    """Select one of the tags on stdin (one a line). Exit code 1 where none qualifies."""
+    """Select one of the tags on stdin (one a line). Exit code 1 where none qualifies.
+
+    Where tags count the same, their order decides: as in an ImagePolicy, if it is that of LC_ALL=C sort -r.
+    """
     if jsonl:
         answer_lines(answer)
         return
