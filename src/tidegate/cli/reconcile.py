@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -77,11 +78,20 @@ async def _once(
     obj = await client.merge(path, {"metadata": {"annotations": {**annotations, REQUESTED_AT: token}}})
     click.echo(f"◎ waiting for {resource.kind} reconciliation", err=True)
     done = await _handled(client, resource, obj, token, timeout)
-    ready = find((done.get("status") or {}).get("conditions") or [], "Ready") or {}
+    conditions = (done.get("status") or {}).get("conditions") or []
+    ready = find(conditions, "Ready") or {}
     if ready.get("status") != "True":
         message = f"{resource.kind}/{namespace}/{name} is not ready: {ready.get('message', 'no condition yet')}"
         raise CommandFailed(message, exit_code=1, remedy=f"tidegate describe {resource.singular} {name} -n {namespace}")
     click.echo(f"✔ {ready.get('message', '')}")
+    for line in left_undone(conditions):
+        click.echo(line, err=True)
+
+
+def left_undone(conditions: Sequence[dict[str, Any]]) -> list[str]:
+    """What did not come of a request although the object is ready: no scan was allowed, a better tag was rejected."""
+    found = (find(conditions, kind) for kind in ("RateLimited", "NewerRejected"))
+    return [f"! {one['type']}: {one.get('message', '')}" for one in found if one is not None]
 
 
 async def _handled(client: KubeClient, resource: Resource, obj: Object, token: str, timeout: float) -> Object:
