@@ -8,6 +8,7 @@ from tidegate.base.errors import InvalidInput
 from tidegate.workflow.cron import parse_cron, zone_named
 from tidegate.workflow.cursor import Cursor, suggest
 from tidegate.workflow.globs import Glob
+from tidegate.workflow.inputs import default_problem
 from tidegate.workflow.model import (
     CallTrigger,
     DispatchTrigger,
@@ -36,6 +37,7 @@ _PULL_REQUEST_TYPES = (
     "converted_to_draft", "locked", "unlocked", "enqueued", "dequeued", "milestoned", "demilestoned",
     "ready_for_review", "review_requested", "review_request_removed", "auto_merge_enabled", "auto_merge_disabled",
 )  # fmt: skip
+MOST_INPUTS = 25
 _RUN_TYPES = ("requested", "in_progress", "completed")
 
 
@@ -148,7 +150,14 @@ def _call(cursor: Cursor) -> CallTrigger:
 def _inputs(cursor: Cursor | None, *, called: bool) -> tuple[Input, ...]:
     if cursor is None or cursor.value is None:
         return ()
-    return tuple(_input(name, entry, called) for name, entry in cursor.entries().items())
+    entries = cursor.entries()
+    if not called and len(entries) > MOST_INPUTS:
+        cursor.problem(
+            f"a workflow_dispatch has {len(entries)} inputs; {MOST_INPUTS} are the most",
+            "pass several values in one, as JSON",
+            where=cursor.key,
+        )
+    return tuple(_input(name, entry, called) for name, entry in entries.items())
 
 
 def _input(name: str, cursor: Cursor, called: bool) -> Input:
@@ -166,7 +175,10 @@ def _input(name: str, cursor: Cursor, called: bool) -> Input:
     default = fields["default"].scalar(WORKFLOW) if "default" in fields else None
     required = "required" in fields and fields["required"].boolean()
     description = str(fields["description"].value) if "description" in fields else ""
-    return Input(name, kind, required, default, options, description, cursor.key)
+    found = Input(name, kind, required, default, options, description, cursor.key)
+    if "default" in fields and (wrong := default_problem(found)) is not None:
+        fields["default"].problem(wrong)
+    return found
 
 
 def _schedule(cursor: Cursor) -> ScheduleTrigger:
