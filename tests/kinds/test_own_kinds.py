@@ -77,7 +77,14 @@ def test_a_new_run_is_queued():
     assert (model.status, model.before) == (RunStatus(), "b" * 40)
 
 
-@pytest.mark.parametrize("commit", ["", "main", "--upload-pack=x", "A" * 40, "a" * 39])
+@pytest.mark.parametrize("commit", ["main", "--upload-pack=x", "A" * 40, "a" * 39])
 def test_a_runs_commit_is_a_full_id(commit):
     with pytest.raises(InvalidInput, match=r"spec\.commit"):
         WorkflowRun.from_object(obj("WorkflowRun", SPEC | {"commit": commit}))
+
+
+def test_a_run_that_is_asked_for_may_leave_out_what_its_runner_fills_in():
+    spec = {name: value for name, value in SPEC.items() if name not in ("commit", "ref", "runNumber")}
+    model = WorkflowRun.from_object(obj("WorkflowRun", spec | {"base": "main"}))
+    assert (model.commit, model.ref, model.run_number, model.base) == ("", "", 1, "main")
+    assert model.spec_json()["base"] == "main"

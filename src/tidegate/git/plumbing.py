@@ -53,6 +53,11 @@ def ancestor_argv(git_dir: Path, older: str, newer: str) -> list[str]:
     return argv("merge-base", "--is-ancestor", check_object_id(older), check_object_id(newer), git_dir=git_dir)
 
 
+def merge_base_argv(git_dir: Path, one: str, other: str) -> list[str]:
+    """Print the best common ancestor of two commits; exit 1 where they have none."""
+    return argv("merge-base", check_object_id(one), check_object_id(other), git_dir=git_dir)
+
+
 def update_ref_argv(git_dir: Path, ref: str, new: str | None, old: str | None) -> list[str]:
     """Move a ref only if it is at `old` (None: only if it is not there); `new` None deletes it."""
     expected = check_object_id(old) if old else ZERO

@@ -93,6 +93,13 @@ class Repository:
             raise NotFound(f"{older[:12]} or {newer[:12]} is not in this repository")
         return answer.exit_code == 0
 
+    async def merge_base(self, one: str, other: str) -> str | None:
+        """The commit where two histories parted; None where they have nothing in common."""
+        answer = await command.run(plumbing.merge_base_argv(self.path, one, other), check=False)
+        if answer.exit_code > 1:
+            raise NotFound(f"{one[:12]} or {other[:12]} is not in this repository")
+        return answer.text.strip() or None
+
     async def log(self, commit: str) -> Commit:
         """A commit's own words; NotFound."""
         found = await self._object(check_object_id(commit))

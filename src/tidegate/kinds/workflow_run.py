@@ -70,7 +70,10 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRun(Model):
-    """A run. `workflow` is the file's path in the repository, `before` the ref's commit before the push."""
+    """A run. `workflow` is the file's path in the repository, `before` the ref's commit before the push, `base` the
+    branch that a pull request is for. A run that is asked for may leave out what its Runner then fills in: the ref, the
+    commit, the number.
+    """
 
     repository: str
     workflow: str
@@ -79,6 +82,7 @@ class WorkflowRun(Model):
     commit: str
     actor: str
     before: str | None = None
+    base: str = ""
     run_number: int = 1
     attempt: int = 1
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -96,10 +100,11 @@ class WorkflowRun(Model):
             repository=fields.text("repository", required=True, pattern=REPOSITORY),
             workflow=fields.text("workflow", required=True),
             event=fields.text("event", required=True),
-            ref=fields.text("ref", required=True),
-            commit=fields.text("commit", required=True, pattern=_COMMIT),
+            ref=fields.text("ref"),
+            commit=fields.text("commit", pattern=_COMMIT),
             actor=fields.text("actor"),
             before=fields.text("before", pattern=_COMMIT) or None,
+            base=fields.text("base"),
             run_number=fields.integer("runNumber", 1, least=1),
             attempt=fields.integer("attempt", 1, least=1),
             inputs=mapping(fields.raw("inputs")),
@@ -120,7 +125,7 @@ class WorkflowRun(Model):
             "attempt": self.attempt,
             "inputs": dict(self.inputs),
         }
-        return spec | {"before": self.before} if self.before else spec
+        return spec | {name: value for name, value in (("before", self.before), ("base", self.base)) if value}
 
 
 def _progress(part: StepStatus | JobStatus | RunStatus) -> dict[str, Any]:

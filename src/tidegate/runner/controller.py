@@ -7,12 +7,13 @@ repeated one or a crash at any point changes nothing: names of runs are derived 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from tidegate.base.errors import AlreadyExists, InvalidInput, TidegateError
+from tidegate.base.errors import AlreadyExists, InvalidInput, NotFound, TidegateError
 from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.git.repository import Repository
@@ -27,6 +28,7 @@ from tidegate.runner.feed import PushKey, RunFeed
 from tidegate.runner.names import AUTHOR, PROBLEMS, labels, of_repository, run_name
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
+from tidegate.runner.requested import TITLE_LIMIT, admission, inherited_labels, is_admitted
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import workflows_in
 from tidegate.workflow.problems import InvalidWorkflow
@@ -35,7 +37,6 @@ from tidegate.workflow.triggers import Event, matches
 INTERVAL = 60.0
 WORKFLOWS_LIMIT = 500
 PROBLEMS_LIMIT = 8000
-TITLE_LIMIT = 200
 WORKFLOWS_VALID = "WorkflowsValid"
 _CONDITION_FIELDS = ("type", "status", "reason", "message")
 
@@ -70,6 +71,7 @@ class RunnerController:
         self._feed = feed
         self.triggers: Sequence[Trigger] = (
             Trigger("source.toolkit.fluxcd.io", "GitRepository", _followers, _revision_seen),
+            Trigger(GROUP, RUN_KIND, _runners_of, is_admitted),
         )
 
     async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
@@ -95,6 +97,7 @@ class RunnerController:
         for number, change in enumerate(many_tags(runner.refs, present)):
             notes = () if number else (f"more than {TAGS_AT_ONCE} new tags at once start nothing",)
             self._feed.handled(PushKey(runner.repository, change.ref, change.new), notes)
+        await self._admit(runner, repository, progress, ctx)
         for ref in runner.refs.keys() | present.keys():
             if ref.startswith(REF_KINDS):
                 progress.refs[ref] = present.get(ref)
@@ -142,6 +145,19 @@ class RunnerController:
             raise
         self._feed.handled(key, () if starts else reasons)
         return created
+
+    async def _admit(self, runner: Runner, repository: Repository, progress: _Progress, ctx: Context) -> None:
+        """Give the runs that were asked for what they need to begin."""
+        for run in (await ctx.store.list(GROUP, RUN_KIND, namespace=runner.key.namespace)).items:
+            if is_admitted(run) or not of_repository(run, runner.repository):
+                continue
+            patch = await admission(repository, run)
+            if spec := patch.get("spec"):
+                whole = {**run, "spec": {**run["spec"], **spec}}
+                spec["runNumber"] = await _next_number(ctx, whole, progress, spec["workflow"])
+                progress.numbers[spec["workflow"]] = spec["runNumber"]
+            with contextlib.suppress(NotFound):  # it was deleted meanwhile
+                await ctx.store.patch(key_of(run), patch, manager=self.name)
 
     async def _create(self, run: Object, key: PushKey, start: _Start, progress: _Progress, ctx: Context) -> bool:
         """Create one run with the next number of its workflow; False where it is there already."""
@@ -223,18 +239,10 @@ def _run_object(
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": namespace,
-        "labels": _inherited(runner_object) | labels(runner.repository, start.file, change.new),
+        "labels": inherited_labels(runner_object) | labels(runner.repository, start.file, change.new),
         "annotations": annotations,
     }
     return {"apiVersion": f"{GROUP}/v1alpha1", "kind": RUN_KIND, "metadata": metadata, "spec": run.spec_json()}
-
-
-def _inherited(runner: Object) -> dict[str, str]:
-    """The Runner's labels: a shard is chosen by them, and has a Runner with its runs. Not those by which a
-    Kustomization says what it has applied itself.
-    """
-    found = runner["metadata"].get("labels") or {}
-    return {name: value for name, value in found.items() if "fluxcd.io/" not in name}
 
 
 def _invalid(workflows: Mapping[str, Workflow | str]) -> dict[str, str]:
@@ -273,6 +281,20 @@ def _revision_seen(source: Object) -> object:
 def _followers(source: Object, runners: Sequence[Object]) -> list[ObjectKey]:
     """The Runners whose repository a source is, by name or URL: its new revision may be a push that they don't know."""
     return [key_of(runner) for runner in runners if _is_followed(source, runner)]
+
+
+def _runners_of(run: Object, runners: Sequence[Object]) -> list[ObjectKey]:
+    """The Runners of a run that waits to be admitted."""
+    if is_admitted(run):
+        return []
+    namespace = run["metadata"].get("namespace")
+    repository = str((run.get("spec") or {}).get("repository", "")).lower()
+    return [
+        key_of(runner)
+        for runner in runners
+        if key_of(runner).namespace == namespace
+        and str((runner.get("spec") or {}).get("repository", "")).lower() == repository
+    ]
 
 
 def _is_followed(source: Object, runner: Object) -> bool:

@@ -75,8 +75,22 @@ async def push_payload(repository: Repository, change: RefChange, *, name: str) 
     except CommandFailed:  # the old commit is gone
         commits = [head]
     forced = change.old is not None and not await _descends(repository, change.old, change.new)
+    return await base_payload(repository, name) | _payload(change, head, commits, forced=forced)
+
+
+async def base_payload(repository: Repository, name: str) -> dict[str, Any]:
+    """What the payload of every event has: the repository `name`, and who sends it."""
     default = (await repository.head() or "refs/heads/main").removeprefix("refs/heads/")
-    return _payload(name, change, head, commits, default=default, forced=forced)
+    owner, _, short = name.partition("/")
+    return {
+        "repository": {
+            "name": short,
+            "full_name": name,
+            "owner": {"name": owner, "login": owner},
+            "default_branch": default,
+        },
+        "sender": {"login": owner},
+    }
 
 
 async def _changed(repository: Repository, change: RefChange, known: str | None) -> list[str] | None:
@@ -99,10 +113,7 @@ async def _descends(repository: Repository, old: str, new: str) -> bool:
         return False
 
 
-def _payload(
-    name: str, change: RefChange, head: Commit, commits: list[Commit], *, default: str, forced: bool
-) -> dict[str, Any]:
-    owner, _, short = name.partition("/")
+def _payload(change: RefChange, head: Commit, commits: list[Commit], *, forced: bool) -> dict[str, Any]:
     return {
         "ref": change.ref,
         "before": change.old or ZERO,
@@ -111,14 +122,7 @@ def _payload(
         "created": change.old is None,
         "deleted": False,
         "forced": forced,
-        "repository": {
-            "name": short,
-            "full_name": name,
-            "owner": {"name": owner, "login": owner},
-            "default_branch": default,
-        },
         "pusher": {"name": head.author.name, "email": head.author.email},
-        "sender": {"login": owner},
         "head_commit": _commit(head),
         "commits": [_commit(commit) for commit in reversed(commits)],
     }

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from tidegate.base.disk import disk_error, is_full
@@ -23,17 +22,19 @@ from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
 from tidegate.runner.actions.check import action_problems
+from tidegate.runner.cancelling import cancellation, is_cancelled
 from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.names import CANCEL, PROBLEMS, RERUN, of_repository, run_id
+from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
+from tidegate.runner.occasions import occasion
 from tidegate.runner.places import Places
 from tidegate.runner.progress import RunProgress
-from tidegate.runner.pushes import RefChange, push_payload
 from tidegate.runner.report import JobReport
 from tidegate.runner.repositories import Repositories, runner_of
 from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest
+from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
 from tidegate.runner.run import JobOrder, RunExecution
 from tidegate.runner.token import scopes
@@ -41,8 +42,8 @@ from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.plan import Group, Plan, plan
 from tidegate.workflow.problems import InvalidWorkflow
+from tidegate.workflow.resolve import Scope
 from tidegate.workflow.support import unsupported
-from tidegate.workflow.triggers import Event
 
 TOKEN_MARGIN = 900.0
 SECRET_LIMIT = 64 * 1024
@@ -112,6 +113,8 @@ class WorkflowRunController:
         if status.get("status") == COMPLETED and not again:
             self._feed.close(key.name)
             return Handled()
+        if await _waits_for_its_runner(obj, ctx):
+            return Handled()
         interrupted = int(status.get("interrupted") or 0) + 1 if status.get("status") == IN_PROGRESS else 0
         progress = RunProgress(_writer(ctx, obj, rerun), ctx.clock, int(status.get("attempt") or 0) + 1, interrupted)
         self._feed.open(key.name)
@@ -134,15 +137,15 @@ class WorkflowRunController:
         title = _title(obj)
         self._say(obj, f"{title}: run {key_of(obj).name}")
         begun = ctx.clock.monotonic()
-        async with _cancellation(obj, ctx) as cancelled:
+        async with cancellation(obj, ctx) as cancelled:
             try:
                 if progress.interrupted > MOST_INTERRUPTIONS:
                     raise LimitExceeded(f"it was interrupted {progress.interrupted} times", remedy=_INTERRUPTED)
-                prepared = await self._prepare(obj, ctx)
+                prepared = await self._prepare(obj, ctx) if is_admitted(obj) or not cancelled.is_set() else None
             except TidegateError as error:
                 await progress.complete(FAILURE, error.explain())
             else:
-                conclusion = await self._execute(obj, prepared, ctx, progress, cancelled)
+                conclusion = await self._execute(obj, prepared, ctx, progress, cancelled) if prepared else CANCELLED
                 await progress.complete(conclusion, _why(progress))
         reach(Step.RUN_FINISHED)
         seconds = ctx.clock.monotonic() - begun
@@ -176,15 +179,16 @@ class WorkflowRunController:
         text, workflow = await asyncio.to_thread(_read, repository, run)
         if refused := (*unsupported(workflow), *action_problems(workflow)):
             raise InvalidWorkflow(refused)
-        change = RefChange(run.ref, run.before, run.commit)
-        payload = await push_payload(repository, change, name=run.repository)
-        message = str(payload["head_commit"]["message"])
-        event = Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload)
-        github = github_context(self._facts(obj, run, workflow, event))
-        contexts = {"github": github, "inputs": dict(run.inputs), "vars": dict(runner.variables)}
-        return _Prepared(run, runner, text, plan(workflow, event, contexts), contexts, await _secrets(runner, ctx))
+        facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
+        scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
+        found = await occasion(repository, run, workflow, scope)
+        github = {**github_context(replace(facts, event=found.event.payload)), **found.github}
+        contexts = {"github": github, "inputs": dict(found.inputs), "vars": variables}
+        # What a request brings is somebody's proposal: it gets nothing to give away.
+        secrets = {} if run.event == "pull_request" else await _secrets(runner, ctx)
+        return _Prepared(run, runner, text, plan(workflow, found.event, contexts), contexts, secrets)
 
-    def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow, event: Event) -> RunFacts:
+    def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow) -> RunFacts:
         return RunFacts(
             repository=run.repository,
             workflow=workflow.title,
@@ -198,7 +202,7 @@ class WorkflowRunController:
             run_number=run.run_number,
             run_attempt=int((obj.get("status") or {}).get("attempt") or 0) + 1,
             server_url=self._server_url,
-            event=event.payload,
+            event={},
         )
 
     async def _execute(
@@ -274,6 +278,17 @@ class WorkflowRunController:
         await asyncio.to_thread(self._logs.keep_only, names)
 
 
+async def _waits_for_its_runner(obj: Object, ctx: Context) -> bool:
+    """Whether a run that was asked for is still to be admitted. Where there is no Runner, it goes on, and says so."""
+    if is_admitted(obj) or is_cancelled(obj):
+        return False
+    try:
+        await runner_of(ctx.store, key_of(obj).namespace, str(obj["spec"].get("repository", "")))
+    except NotFound:
+        return False
+    return True
+
+
 def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[str, Any]], Any]:
     """Writes a run's status; what was asked for by the rerun annotation counts as handled from the first write on."""
     key, uid = key_of(obj), obj["metadata"].get("uid")
@@ -286,43 +301,6 @@ def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[s
             _log.info("%s was deleted while it ran", key)  # its watch cancels it
 
     return write
-
-
-@asynccontextmanager
-async def _cancellation(obj: Object, ctx: Context) -> AsyncIterator[asyncio.Event]:
-    """An event that is set once the run is to be cancelled: by its annotation, its spec, or its deletion."""
-    cancelled = asyncio.Event()
-    if _is_cancelled(obj):
-        cancelled.set()
-    watching = asyncio.create_task(_watch(obj, ctx, cancelled))
-    try:
-        yield cancelled
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-
-
-async def _watch(obj: Object, ctx: Context, cancelled: asyncio.Event) -> None:
-    key = key_of(obj)
-    since: str | None = obj["metadata"].get("resourceVersion")
-    while not cancelled.is_set():
-        try:
-            async for change in ctx.store.watch(GROUP, KIND, namespace=key.namespace, since=since):
-                if key_of(change.object) == key and (change.type == "DELETED" or _is_cancelled(change.object)):
-                    cancelled.set()
-                    return
-        except Conflict:
-            since = None  # the position is no longer kept: look at the object itself, then at what follows
-        try:
-            if _is_cancelled(await ctx.store.get(key)):
-                cancelled.set()
-        except NotFound:
-            cancelled.set()
-
-
-def _is_cancelled(obj: Object) -> bool:
-    asked = annotation(obj, CANCEL) not in (None, "", "false") or (obj.get("spec") or {}).get("cancel") is True
-    return asked or obj["metadata"].get("deletionTimestamp") is not None
 
 
 def _read(repository: Repository, run: WorkflowRun) -> tuple[str, Workflow]:

@@ -1,0 +1,88 @@
+"""What made a run run: from its object to the event, as the triggers and the `github` context see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.base.errors import InvalidInput
+from tidegate.git.repository import Repository
+from tidegate.kinds.workflow_run import WorkflowRun
+from tidegate.runner.pushes import RefChange, base_payload, push_payload
+from tidegate.workflow.inputs import dispatched_inputs, event_inputs
+from tidegate.workflow.model import PullRequestTrigger, Workflow
+from tidegate.workflow.resolve import Scope
+from tidegate.workflow.triggers import Event, matches
+
+_BRANCH = "refs/heads/"
+NO_NUMBER = 0
+"""The number of a pull request that is on no forge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The event, the `inputs` context, and entries of the `github` context that only this event has."""
+
+    event: Event
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    github: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def occasion(repository: Repository, run: WorkflowRun, workflow: Workflow, scope: Scope) -> Occasion:
+    """The occasion of a run. `scope` has `github` (without its event) and `vars`, for the defaults of inputs.
+
+    Raises InvalidInput where the workflow does not run for this event, or its inputs are wrong.
+    """
+    message = (await repository.log(run.commit)).message
+    match run.event:
+        case "workflow_dispatch":
+            inputs = dispatched_inputs(workflow, run.inputs, scope)
+            payload = await base_payload(repository, run.repository)
+            payload |= {"inputs": event_inputs(inputs), "ref": run.ref, "workflow": run.workflow}
+            return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload), inputs)
+        case "pull_request":
+            return await _pull_request(repository, run, workflow, message)
+        case _:
+            payload = await push_payload(repository, RefChange(run.ref, run.before, run.commit), name=run.repository)
+            return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload))
+
+
+async def _pull_request(repository: Repository, run: WorkflowRun, workflow: Workflow, message: str) -> Occasion:
+    """A request to merge the run's branch into its base. The commit is the branch's own: nothing is merged for it."""
+    head = run.ref.removeprefix(_BRANCH)
+    base = await repository.resolve(f"{_BRANCH}{run.base}")
+    if base is None:
+        raise InvalidInput(f"the base branch {run.base!r} is gone")
+    merge_base = await repository.merge_base(base, run.commit)
+    payload = await base_payload(repository, run.repository)
+    title = message.lstrip("\n").partition("\n")[0].strip()
+    request = {
+        "number": NO_NUMBER,
+        "title": title,
+        "state": "open",
+        "draft": False,
+        "merged": False,
+        "user": payload["sender"],
+        "head": {"ref": head, "sha": run.commit, "repo": payload["repository"]},
+        "base": {"ref": run.base, "sha": base, "repo": payload["repository"]},
+    }
+    trigger = workflow.triggers.get(run.event)
+    types = trigger.types if isinstance(trigger, PullRequestTrigger) else ()
+    action = "synchronize" if "synchronize" in types else next(iter(types), "synchronize")
+    payload |= {"action": action, "number": NO_NUMBER, "pull_request": request}
+    ref = f"refs/pull/{NO_NUMBER}/merge"
+    event = Event(
+        run.event,
+        ref=ref,
+        after=run.commit,
+        changed=await repository.changed(merge_base, run.commit),
+        message=message,
+        branch=run.base,
+        payload=payload,
+    )
+    match = matches(workflow, event)
+    if not match.runs:
+        raise InvalidInput(f"the workflow does not run for this pull request: {match.reason}")
+    github = {"ref": ref, "ref_name": f"{NO_NUMBER}/merge", "base_ref": run.base, "head_ref": head}
+    return Occasion(event, github=github)
