@@ -1,4 +1,4 @@
-"""`tidegate runs`: the workflow runs, the newest first."""
+"""`tidegate runs`: the workflow runs, the newest first; and what can be asked of one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from tidegate.cli.doors import Doors, collection_of, connect, resource_named, run, server_options
+from tidegate.cli.doors import DEFAULT_NAMESPACE, Doors, collection_of, connect, resource_named, run, server_options
 from tidegate.cli.tables import cut, print_table
 from tidegate.kinds.objects import Object, annotation
 
@@ -17,16 +17,19 @@ HEADER = ["STATUS", "NAME", "WORKFLOW", "REF", "COMMIT", "RUN", "STARTED", "DURA
 WIDE = ["COMPLETED", "EVENT", "REPOSITORY"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--workflow", "-w", metavar="FILE", help="Only the runs of this workflow file.")
 @click.option("--limit", "-L", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="How many.")
 @click.option("-o", "--output", type=click.Choice(["wide"]), help="Whole titles and more columns.")
 @server_options
-def command(workflow: str | None, limit: int, output: str | None, doors: Doors) -> None:
+@click.pass_context
+def command(context: click.Context, workflow: str | None, limit: int, output: str | None, doors: Doors) -> None:
     """Show workflow runs: state, title, workflow, branch, commit, and how long they took.
 
     `tidegate logs NAME`, or the RUN's number, shows what one wrote.
     """
+    if context.invoked_subcommand is not None:
+        return
     found = run(_runs(doors))
     if workflow:
         found = [
@@ -40,6 +43,33 @@ def command(workflow: str | None, limit: int, output: str | None, doors: Doors) 
     wide = output == "wide"
     now = datetime.now(UTC)
     print_table([*HEADER, *(WIDE if wide else [])], [cells(one, now, wide=wide) for one in found[:limit]])
+
+
+@command.command("rerun")
+@click.argument("name", metavar="RUN | #NUMBER")
+@click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace.")
+@server_options
+def _rerun(name: str, namespace: str, doors: Doors) -> None:
+    """Run all jobs of a run that is over again, as its next attempt."""
+    run(_ask(doors, name, namespace, again=True))
+
+
+@command.command("cancel")
+@click.argument("name", metavar="RUN | #NUMBER")
+@click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace.")
+@server_options
+def _cancel(name: str, namespace: str, doors: Doors) -> None:
+    """End a run; its steps for that case (`if: cancelled()`, `if: always()`) still run."""
+    run(_ask(doors, name, namespace, again=False))
+
+
+async def _ask(doors: Doors, name: str, namespace: str, *, again: bool) -> None:
+    from tidegate.cli import one_run  # noqa: PLC0415 - the list does not need it
+
+    async with connect(doors) as client:
+        found = await one_run.find_run(client, name, namespace)
+        await (one_run.rerun if again else one_run.cancel)(client, found)
+        click.echo(f"{found['metadata']['name']} {'runs again' if again else 'is being cancelled'}")
 
 
 async def _runs(doors: Doors) -> list[Object]:
