@@ -10,6 +10,7 @@ from tidegate.runner.groups import Groups
 from tidegate.runner.progress import RunProgress
 from tidegate.runner.request import JobOutcome
 from tidegate.runner.run import RunExecution, worst
+from tidegate.workflow.calls import Linked
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.plan import plan
 from tidegate.workflow.triggers import Event
@@ -29,7 +30,7 @@ class World:
 
         self.progress = RunProgress(write, ManualClock(), 1)
         self.execution = RunExecution(
-            plan=plan(workflow, Event("push"), {"github": {}, "inputs": {}, "vars": {}}),
+            plan=plan(Linked(workflow), Event("push"), {"github": {}, "inputs": {}, "vars": {}}),
             contexts={"github": {}, "inputs": {}, "vars": {}},
             progress=self.progress,
             run_job=self.job,

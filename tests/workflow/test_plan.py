@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from tidegate.base.errors import InvalidInput
+from tidegate.workflow.calls import Linked
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.plan import JobResult, Plan, allows, job_starts, needs_context, permissions_of, plan
+from tidegate.workflow.permissions import allows, permissions_of
+from tidegate.workflow.plan import JobResult, Plan, job_starts, needs_context, plan
 from tidegate.workflow.resolve import Scope
 from tidegate.workflow.triggers import Event
 
@@ -17,7 +19,7 @@ STEPS = "runs-on: x, steps: [{run: x}]"
 
 
 def planned(read: Read, text: str, event: Event = PUSH) -> Plan:
-    return plan(read(text), event, CONTEXTS)
+    return plan(Linked(read(text)), event, CONTEXTS)
 
 
 def test_jobs_stand_after_those_they_need(read: Read) -> None:

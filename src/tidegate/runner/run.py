@@ -6,18 +6,19 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidegate.base.disk import disk_error, is_full
-from tidegate.base.errors import TidegateError
+from tidegate.base.errors import LimitExceeded, TidegateError
 from tidegate.kinds.workflow_run import COMPLETED, IN_PROGRESS
+from tidegate.runner.called import prepare_call
 from tidegate.runner.logs import file_name
 from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.request import CANCELLED, FAILURE, SKIPPED, SUCCESS, TIMED_OUT, JobOutcome
 from tidegate.runner.waiting import either, unless
 from tidegate.workflow.matrix import Combination, expand, job_title
-from tidegate.workflow.model import Job
+from tidegate.workflow.model import Job, Workflow
 from tidegate.workflow.plan import (
     DEFAULT_TIMEOUT_MINUTES,
     Group,
@@ -31,13 +32,17 @@ from tidegate.workflow.plan import (
 from tidegate.workflow.resolve import Scope, boolean_value, number_value
 
 CLEANING_MINUTES = 5.0
+MOST_JOBS = 1000
+"""Jobs of a run after which no further workflow is called."""
 # The worst of several jobs decides: of a matrix, and of the run.
 _ORDER = (TIMED_OUT, FAILURE, CANCELLED, SUCCESS, SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
 class JobOrder:
-    """One job to run: what is planned, its combination of a matrix, where its progress is shown."""
+    """One job to run: what is planned, its combination of a matrix, where its progress is shown, the workflow that it
+    stands in, and the secrets that it may see.
+    """
 
     planned: PlannedJob
     combination: Combination
@@ -45,6 +50,8 @@ class JobOrder:
     contexts: Mapping[str, Any]
     timeout_minutes: float
     cancelled: asyncio.Event
+    workflow: Workflow
+    secrets: Mapping[str, str]
 
 
 RunJob = Callable[[JobOrder], Awaitable[JobOutcome]]
@@ -61,10 +68,11 @@ class _Ended:
 
 @dataclass(slots=True)
 class RunExecution:
-    """One attempt. `contexts` brings github, vars and inputs; `run_job` runs one job while a `place` is held, and its
-    concurrency group, if it has one, by `grouped`.
+    """One attempt, or a called workflow's part in it. `contexts` brings github, vars and inputs; `run_job` runs one job
+    while a `place` is held, and its concurrency group, if it has one, by `grouped`.
 
-    `cancelled` is set from outside when the run is to end.
+    `cancelled` is set from outside when the run is to end. Of a called workflow, `prefix` stands before the names of
+    its jobs, `held` are the groups of its callers, and `most_minutes` bounds each of its jobs.
     """
 
     plan: Plan
@@ -74,6 +82,10 @@ class RunExecution:
     place: Place
     grouped: Grouped
     cancelled: asyncio.Event
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: str = ""
+    held: frozenset[str] = frozenset()
+    most_minutes: float = math.inf
     ended: dict[str, _Ended] = field(default_factory=dict)
 
     async def run(self) -> str:
@@ -124,11 +136,13 @@ class RunExecution:
         """Run every combination, as many at once as the strategy lets; a failure ends the others where it says so."""
         stop = asyncio.Event()
         at_once = asyncio.Semaphore(min(int(one.strategy["max-parallel"]) for one in combinations))
-        shown = [self._show(planned.job.id, job_title(planned.job, one, Scope(contexts))) for one in combinations]
+        titles = [job_title(planned.job, one, Scope(contexts)) for one in combinations]
+        # Of a job that calls a workflow, that one's jobs are shown.
+        shown = [None if planned.job.calls else self._show(planned.job.id, title) for title in titles]
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._combination(planned, one, job, contexts, stop, at_once))
-                for one, job in zip(combinations, shown, strict=True)
+                group.create_task(self._combination(planned, one, title, job, contexts, stop, at_once))
+                for one, title, job in zip(combinations, titles, shown, strict=True)
             ]
         ended = [task.result() for task in tasks]
         outputs = {name: value for one in ended for name, value in one.result.outputs.items()}
@@ -141,7 +155,8 @@ class RunExecution:
         self,
         planned: PlannedJob,
         combination: Combination,
-        shown: JobProgress,
+        title: str,
+        shown: JobProgress | None,
         contexts: Mapping[str, Any],
         stop: asyncio.Event,
         at_once: asyncio.Semaphore,
@@ -151,15 +166,21 @@ class RunExecution:
         # What begins in a cancelled run cleans up after it, and is not cancelled by the same word.
         cleaning = self.cancelled.is_set()
         async with at_once, either((stop,) if cleaning else (self.cancelled, stop)) as cancelled:
-            most = CLEANING_MINUTES if cleaning else math.inf
-            outcome = await self._in_place(planned, combination, shown, own, cancelled, most)
+            most = min(CLEANING_MINUTES, self.most_minutes) if cleaning else self.most_minutes
+            if shown is None:
+                outcome = await self._called(planned, title, own, cancelled, most)
+            else:
+                outcome = await self._in_place(planned, combination, shown, own, cancelled, most)
         tolerated = outcome.conclusion in (FAILURE, TIMED_OUT) and self._tolerates(planned.job, own)
         if outcome.conclusion in (FAILURE, TIMED_OUT) and not tolerated and combination.strategy["fail-fast"]:
             stop.set()
-        shown.status, shown.conclusion = COMPLETED, outcome.conclusion
-        shown.completed_at, shown.message = self.progress.now(), outcome.message
-        self.progress.images += outcome.images
-        await self.progress.write()
+        if shown is None and outcome.message:
+            shown = self._show(planned.job.id, title)
+        if shown is not None:
+            shown.status, shown.conclusion = COMPLETED, outcome.conclusion
+            shown.completed_at, shown.message = self.progress.now(), outcome.message
+            self.progress.images += outcome.images
+            await self.progress.write()
         result = SUCCESS if tolerated else outcome.conclusion
         return _Ended(JobResult(result, outcome.outputs), outcome.conclusion, tolerated)
 
@@ -176,24 +197,78 @@ class RunExecution:
         async with AsyncExitStack() as held:
             try:
                 group = group_of(planned.job.concurrency, Scope(contexts))
-                if group and self.plan.group and group.name.lower() == self.plan.group.name.lower():
-                    return JobOutcome(CANCELLED, message=f"its run holds the group {group.name!r}: a deadlock")
-                if group is not None and not await held.enter_async_context(self.grouped(group, cancelled)):
-                    return JobOutcome(CANCELLED, message=f"another one of the group {group.name!r} took its place")
+                if (kept_out := await self._enter(group, self._groups, cancelled, held)) is not None:
+                    return kept_out
                 if not await unless(cancelled, held.enter_async_context(self.place())):
                     return JobOutcome(CANCELLED, message="it was cancelled before it began")
                 minutes = planned.job.timeout_minutes
                 timeout = number_value(minutes, Scope(contexts)) if minutes is not None else DEFAULT_TIMEOUT_MINUTES
                 shown.status, shown.started_at = IN_PROGRESS, self.progress.now()
                 await self.progress.write()
+                minutes_left = min(timeout, most_minutes)
+                workflow, secrets = self.plan.workflow, self.secrets
                 return await self.run_job(
-                    JobOrder(planned, combination, shown, contexts, min(timeout, most_minutes), cancelled)
+                    JobOrder(planned, combination, shown, contexts, minutes_left, cancelled, workflow, secrets)
                 )
             except TidegateError as error:
                 return JobOutcome(FAILURE, message=str(error))
             except OSError as error:
                 said = disk_error(error).explain() if is_full(error) else error.strerror or error
                 return JobOutcome(FAILURE, message=f"this machine could not run it: {said}")
+
+    async def _enter(
+        self, group: Group | None, callers: frozenset[str], cancelled: asyncio.Event, held: AsyncExitStack
+    ) -> JobOutcome | None:
+        """Wait for a concurrency group; how the job ends where it does not get in. Those of `callers` never end."""
+        if group is None:
+            return None
+        if group.name.lower() in callers:
+            return JobOutcome(CANCELLED, message=f"its run holds the group {group.name!r}: a deadlock")
+        if not await held.enter_async_context(self.grouped(group, cancelled)):
+            return JobOutcome(CANCELLED, message=f"another one of the group {group.name!r} took its place")
+        return None
+
+    @property
+    def _groups(self) -> frozenset[str]:
+        """The groups that this run and its callers hold."""
+        return self.held | {self.plan.group.name.lower()} if self.plan.group else self.held
+
+    async def _called(
+        self,
+        planned: PlannedJob,
+        title: str,
+        contexts: Mapping[str, Any],
+        cancelled: asyncio.Event,
+        most_minutes: float,
+    ) -> JobOutcome:
+        """Run the workflow that a job calls, as a part of this run."""
+        async with AsyncExitStack() as held:
+            try:
+                if len(self.progress.jobs) > MOST_JOBS:
+                    raise LimitExceeded(f"the run has more than {MOST_JOBS} jobs", remedy="call fewer workflows")
+                call = await asyncio.to_thread(prepare_call, self.plan, planned, contexts, self.secrets)
+                groups = self._groups
+                for group in (group_of(planned.job.concurrency, Scope(contexts)), call.plan.group):
+                    if (kept_out := await self._enter(group, groups, cancelled, held)) is not None:
+                        return kept_out
+                    groups |= {group.name.lower()} if group else set()
+                part = replace(
+                    self,
+                    plan=call.plan,
+                    contexts=call.contexts,
+                    secrets=call.secrets,
+                    cancelled=cancelled,
+                    prefix=f"{self.prefix}{title} / ",
+                    held=groups,
+                    most_minutes=most_minutes,
+                    ended={},
+                )
+                conclusion = await part.run()
+                results = {name: ended.result for name, ended in part.ended.items()}
+                outputs = {} if cancelled.is_set() else call.outputs(results)
+                return JobOutcome(conclusion, outputs)
+            except TidegateError as error:
+                return JobOutcome(FAILURE, message=str(error))
 
     def _tolerates(self, job: Job, contexts: Mapping[str, Any]) -> bool:
         try:
@@ -204,6 +279,7 @@ class RunExecution:
     def _show(self, identity: str, name: str) -> JobProgress:
         """Show a job under a name that is its own, as a file name too."""
         taken = {file_name(other).lower() for other in self.progress.jobs}
+        name = f"{self.prefix}{name}"
         chosen, number = name, 2
         while file_name(chosen).lower() in taken:
             chosen, number = f"{name} {number}", number + 1

@@ -22,6 +22,7 @@ from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
 from tidegate.runner.actions.check import action_problems
+from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
 from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.feed import Progress, RunFeed
@@ -38,10 +39,11 @@ from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
 from tidegate.runner.run import JobOrder, RunExecution
 from tidegate.runner.token import scopes
+from tidegate.workflow.calls import Linked, link
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.plan import Group, Plan, plan
-from tidegate.workflow.problems import InvalidWorkflow
+from tidegate.workflow.problems import InvalidWorkflow, in_order
 from tidegate.workflow.resolve import Scope
 from tidegate.workflow.support import unsupported
 
@@ -67,7 +69,6 @@ class _Prepared:
 
     run: WorkflowRun
     runner: Runner
-    text: str
     plan: Plan
     contexts: Mapping[str, Any]
     secrets: Mapping[str, str]
@@ -176,9 +177,8 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
-        text, workflow = await asyncio.to_thread(_read, repository, run)
-        if refused := (*unsupported(workflow), *action_problems(workflow)):
-            raise InvalidWorkflow(refused)
+        linked = await asyncio.to_thread(_read, repository, run)
+        workflow = linked.workflow
         facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
         scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
         found = await occasion(repository, run, workflow, scope)
@@ -186,7 +186,7 @@ class WorkflowRunController:
         contexts = {"github": github, "inputs": dict(found.inputs), "vars": variables}
         # What a request brings is somebody's proposal: it gets nothing to give away.
         secrets = {} if run.event == "pull_request" else await _secrets(runner, ctx)
-        return _Prepared(run, runner, text, plan(workflow, found.event, contexts), contexts, secrets)
+        return _Prepared(run, runner, plan(linked, found.event, contexts), contexts, secrets)
 
     def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow) -> RunFacts:
         return RunFacts(
@@ -225,6 +225,7 @@ class WorkflowRunController:
             ),
             place=lambda: self._places.one(group, prepared.runner.max_jobs, order),
             cancelled=cancelled,
+            secrets=prepared.secrets,
         )
         return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
 
@@ -248,10 +249,10 @@ class WorkflowRunController:
             attempt=progress.attempt,
             job=order.planned.job.id,
             name=order.progress.name,
-            file=run.workflow,
-            workflow=prepared.text,
+            file=order.workflow.file,
+            workflow=order.workflow.source.text if order.workflow.source else "",
             contexts=order.contexts,
-            secrets={**prepared.secrets, **({"GITHUB_TOKEN": token} if token else {})},
+            secrets=with_token(order.secrets, token),
             permissions=permissions,
             isolation=prepared.runner.isolation,
             timeout_minutes=order.timeout_minutes,
@@ -303,11 +304,26 @@ def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[s
     return write
 
 
-def _read(repository: Repository, run: WorkflowRun) -> tuple[str, Workflow]:
-    """The workflow file of a run's commit. Blocks."""
+def _read(repository: Repository, run: WorkflowRun) -> Linked:
+    """The workflow of a run's commit, and those that it calls. Blocks.
+
+    Raises InvalidWorkflow with everything in any of them that keeps it from running here.
+    """
     with repository.files(run.commit) as files:
-        data = files.read(run.workflow)
-    return data.decode("utf-8", "replace"), parse_workflow(data, run.workflow)
+
+        def called(path: str) -> Workflow | None:
+            try:
+                return parse_workflow(files.read(path), path)
+            except NotFound:
+                return None
+
+        linked, problems = link(parse_workflow(files.read(run.workflow), run.workflow), called)
+    workflows = list(linked.every())
+    problems += tuple(said for one in workflows for said in (*unsupported(one), *action_problems(one)))
+    if problems:
+        order = [one.file for one in workflows]
+        raise InvalidWorkflow(in_order(problems, order))
+    return linked
 
 
 async def _secrets(runner: Runner, ctx: Context) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidegate.workflow.plan import allows
+from tidegate.workflow.permissions import allows
 
 
 def scopes(permissions: Mapping[str, str], repository: str) -> list[str]:

@@ -274,6 +274,7 @@ class CalledWorkflow:
     inputs: Table | Template = EMPTY
     secrets: str | Table | None = None
     where: Where = NOWHERE
+    uses_where: Where = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -240,7 +240,7 @@ def _called(cursor: Cursor, fields: Mapping[str, Cursor]) -> CalledWorkflow:
         fields["uses"].problem(
             f"{uses!r} names no reusable workflow", "write ./.github/workflows/FILE.yaml or OWNER/NAME/PATH.yaml@REF"
         )
-    return CalledWorkflow(uses, table_or_empty(fields.get("with"), JOB), secrets, cursor.key)
+    return CalledWorkflow(uses, table_or_empty(fields.get("with"), JOB), secrets, cursor.key, fields["uses"].where)
 
 
 def _steps(cursor: Cursor) -> tuple[Step, ...]:

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.workflow.calls import Linked
 from tidegate.workflow.expressions import Function, Value, text_of
-from tidegate.workflow.model import Concurrency, Job, Permissions, Workflow
+from tidegate.workflow.model import Concurrency, Job, Workflow
+from tidegate.workflow.permissions import permissions_of
 from tidegate.workflow.resolve import Scope, boolean_value, holds, text_value
 from tidegate.workflow.triggers import Event
 
 DEFAULT_TIMEOUT_MINUTES = 360.0
-DEFAULT_PERMISSIONS: Mapping[str, str] = {"contents": "read", "packages": "read"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,16 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run: `jobs` come in an order in which each stands after those it needs."""
+    """A run: `jobs` come in an order in which each stands after those it needs. `calls` are the workflows that jobs
+    call, by the jobs' ids.
+    """
 
     workflow: Workflow
     run_name: str
     group: Group | None
     jobs: tuple[PlannedJob, ...]
+    event: Event
+    calls: Mapping[str, Linked] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +64,23 @@ class JobResult:
     outputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan(workflow: Workflow, event: Event, contexts: Mapping[str, Any]) -> Plan:
-    """The plan of a run. `contexts` brings `github`, `inputs` and `vars`.
+def plan(
+    linked: Linked, event: Event, contexts: Mapping[str, Any], permissions: Mapping[str, str] | None = None
+) -> Plan:
+    """The plan of a run, or of a called workflow's part in it, whose caller has `permissions`. `contexts` brings
+    `github`, `inputs` and `vars`.
 
     Raises InvalidInput where the run's name or concurrency group cannot be evaluated.
     """
-    scope = Scope(contexts)
+    workflow, scope = linked.workflow, Scope(contexts)
     jobs = _ordered(workflow)
     planned = tuple(
-        PlannedJob(job, _canonical(job, workflow), ancestors, permissions_of(workflow, job, event))
+        PlannedJob(job, _canonical(job, workflow), ancestors, permissions_of(workflow, job, event, permissions))
         for job, ancestors in jobs
     )
     name = text_value(workflow.run_name, scope).strip() if workflow.run_name is not None else ""
-    return Plan(workflow, name or _default_name(workflow, event), group_of(workflow.concurrency, scope), planned)
+    group = group_of(workflow.concurrency, scope)
+    return Plan(workflow, name or _default_name(workflow, event), group, planned, event, linked.calls)
 
 
 def _default_name(workflow: Workflow, event: Event) -> str:
@@ -112,29 +121,6 @@ def _ordered(workflow: Workflow) -> list[tuple[Job, tuple[str, ...]]]:
             ordered.append((job, tuple(above)))
         waiting = [job for job in waiting if job.id not in ancestors]
     return ordered
-
-
-def permissions_of(workflow: Workflow, job: Job, event: Event) -> Mapping[str, str]:
-    """The token's permissions by scope, without those that are none; `*` stands for all scopes not named.
-
-    The job's block counts, else the workflow's, else reading of contents and packages. A pull request's run only reads.
-    """
-    written = job.permissions or workflow.permissions
-    granted = _granted(written) if written is not None else dict(DEFAULT_PERMISSIONS)
-    if event.name == "pull_request":
-        granted = {scope: "read" if level == "write" else level for scope, level in granted.items()}
-    return granted
-
-
-def _granted(permissions: Permissions) -> dict[str, str]:
-    every = {} if permissions.every == "none" else {"*": permissions.every}
-    return every | {scope: level for scope, level in permissions.scopes.items() if level != "none" or every}
-
-
-def allows(permissions: Mapping[str, str], scope: str, level: str) -> bool:
-    """Whether permissions reach as far as `level` (read or write) for a scope such as `packages`."""
-    granted = permissions.get(scope, permissions.get("*", "none"))
-    return granted == "write" or (granted == "read" and level == "read")
 
 
 def job_starts(planned: PlannedJob, results: Mapping[str, JobResult], scope: Scope, *, cancelled: bool = False) -> bool:

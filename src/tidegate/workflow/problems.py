@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
@@ -29,6 +30,17 @@ class Problem:
         if self.help:
             lines.append(f"  help: {self.help}")
         return "\n".join(lines)
+
+
+def in_order(problems: Iterable[Problem], files: Sequence[str]) -> tuple[Problem, ...]:
+    """Problems by file (`files` first, in their order), line and column, each once."""
+
+    def place(problem: Problem) -> tuple[int, str, int, int]:
+        where = problem.where
+        file = where.file or ""
+        return files.index(file) if file in files else len(files), file, where.line or 0, where.column or 0
+
+    return tuple(sorted(dict.fromkeys(problems), key=place))
 
 
 class InvalidWorkflow(InvalidInput):

@@ -20,6 +20,11 @@ class Source:
         text = data.decode("utf-8", "replace").removeprefix("\ufeff")
         self._lines = re.split(r"\r\n|\r|\n", text)
 
+    @property
+    def text(self) -> str:
+        """The whole text, its lines ended by line feeds."""
+        return "\n".join(self._lines)
+
     def line(self, number: int | None) -> str:
         """A line's text, cut to what a person can look at."""
         if number is None or not 1 <= number <= len(self._lines):

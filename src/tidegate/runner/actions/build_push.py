@@ -28,7 +28,7 @@ from tidegate.runner.actions.action import Call, Inputs, Outputs
 from tidegate.runner.folder import remove
 from tidegate.runner.layout import TEMP
 from tidegate.runner.request import PushedImage
-from tidegate.workflow.plan import allows
+from tidegate.workflow.permissions import allows
 
 DOCKERFILE_LIMIT = 1024 * 1024
 _PACK = 'set -e; tar -C "$1" -cf "$2" .; if [ -n "$3" ]; then cat -- "$3" >"$4"; fi'
