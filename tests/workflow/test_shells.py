@@ -47,8 +47,8 @@ def test_the_nearest_default_counts(read: Read) -> None:
         """)
     a, b = workflow.jobs["a"], workflow.jobs["b"]
     scope = Scope({"matrix": {"shell": "python"}})
-    assert shell_of(workflow, a, a.steps[0], scope).command == ("python", "{0}")
-    assert shell_of(workflow, a, a.steps[1], scope).command[0] == "bash"
-    assert shell_of(workflow, b, b.steps[0], scope).command == ("sh", "-e", "{0}")
-    assert working_directory_of(workflow, a, a.steps[0], scope) == "w"
-    assert working_directory_of(workflow, a, a.steps[1], scope) == "s"
+    assert shell_of(a.steps[0], (a.defaults, workflow.defaults), scope).command == ("python", "{0}")
+    assert shell_of(a.steps[1], (a.defaults, workflow.defaults), scope).command[0] == "bash"
+    assert shell_of(b.steps[0], (b.defaults, workflow.defaults), scope).command == ("sh", "-e", "{0}")
+    assert working_directory_of(a.steps[0], (a.defaults, workflow.defaults), scope) == "w"
+    assert working_directory_of(a.steps[1], (a.defaults, workflow.defaults), scope) == "s"

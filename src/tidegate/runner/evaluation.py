@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from tidegate.base.errors import TidegateError
 from tidegate.runner.request import SKIPPED
-from tidegate.workflow.model import Job, Step, Workflow
+from tidegate.workflow.action_file import ActionInput, CompositeAction
+from tidegate.workflow.model import Job, RunDefaults, Scalar, Step, Workflow
 from tidegate.workflow.resolve import (
     Scope,
     boolean_value,
@@ -51,7 +52,7 @@ class Before:
 class Opening:
     """A step before it runs: its name, its scope, whether it runs, and the minutes that it may take (None: no bound).
 
-    `error` is what is wrong with its expressions.
+    `error` is what is wrong with its expressions; `cleaning` where it runs although the job is stopped.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Opening:
     runs: bool
     minutes: float | None = None
     error: TidegateError | None = None
+    cleaning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +72,16 @@ class Script:
     folder: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluator:
-    """One job's expressions. `base` has the contexts that stay the same throughout the job."""
+class StepEvaluator(Protocol):
+    """The expressions of steps. `base` has the contexts that stay the same for all of them."""
 
-    workflow: Workflow
-    job: Job
-    base: Scope
+    @property
+    def base(self) -> Scope: ...
 
-    def job_env(self) -> dict[str, str]:
-        """The variables of workflow and job. Raises InvalidInput."""
-        env = table_value(self.workflow.env, self.base)
-        return env | table_value(self.job.env, self.base.having(env=env))
+    @property
+    def defaults(self) -> tuple[RunDefaults, ...]:
+        """What `run` steps do where they don't say it themselves; the first counts."""
+        return ()
 
     def open(self, step: Step, before: Before) -> Opening:
         """Look at a step when its turn has come."""
@@ -93,15 +93,15 @@ class Evaluator:
             minutes = number_value(step.timeout_minutes, scope) if runs and step.timeout_minutes else None
         except TidegateError as error:
             return Opening(self._name(step, scope), scope, runs=False, error=error)
-        return Opening(self._name(step, scope), scope, runs, minutes)
+        return Opening(self._name(step, scope), scope, runs, minutes, cleaning=before.cancelled)
 
     def script(self, step: Step, scope: Scope) -> Script:
         """A `run:` step's script. Raises InvalidInput."""
         assert step.run is not None
         return Script(
             text_value(step.run, scope),
-            shell_of(self.workflow, self.job, step, scope),
-            working_directory_of(self.workflow, self.job, step, scope),
+            shell_of(step, self.defaults, scope),
+            working_directory_of(step, self.defaults, scope),
         )
 
     def inputs(self, step: Step, scope: Scope) -> dict[str, str]:
@@ -115,11 +115,11 @@ class Evaluator:
         except TidegateError:
             return False
 
-    def outputs(self, before: Before) -> dict[str, str | TidegateError]:
-        """The job's outputs, each with its value or what is wrong with it."""
+    def values(self, scalars: Mapping[str, Scalar], before: Before) -> dict[str, str | TidegateError]:
+        """Outputs by name, each with its value or what is wrong with it."""
         found: dict[str, str | TidegateError] = {}
         scope = self._scope(before)
-        for name, value in self.job.outputs.items():
+        for name, value in scalars.items():
             try:
                 found[name] = text_value(value, scope)
             except TidegateError as error:
@@ -140,6 +140,62 @@ class Evaluator:
         except TidegateError:
             text = f"Step {step.index + 1}"
         return text[:NAME_LIMIT]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluator(StepEvaluator):
+    """One job's expressions."""
+
+    workflow: Workflow
+    job: Job
+    base: Scope
+
+    @property
+    def defaults(self) -> tuple[RunDefaults, ...]:
+        """The job's, then the workflow's."""
+        return self.job.defaults, self.workflow.defaults
+
+    def job_env(self) -> dict[str, str]:
+        """The variables of workflow and job. Raises InvalidInput."""
+        env = table_value(self.workflow.env, self.base)
+        return env | table_value(self.job.env, self.base.having(env=env))
+
+    def outputs(self, before: Before) -> dict[str, str | TidegateError]:
+        """The job's outputs, each with its value or what is wrong with it."""
+        return self.values(self.job.outputs, before)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionEvaluator(StepEvaluator):
+    """The expressions of a composite action that is in use."""
+
+    action: CompositeAction
+    base: Scope
+
+    @classmethod
+    def using(cls, action: CompositeAction, scope: Scope, given: Mapping[str, str], path: str) -> ActionEvaluator:
+        """The action as a step uses it: `scope` is the step's, `given` what it says under `with` (names in lower case),
+        `path` the action's folder as the job sees it. Raises InvalidInput.
+        """
+        seen = {name: scope.contexts[name] for name in _IN_ACTIONS if name in scope.contexts}
+        github = {**seen.get("github", {}), "action_path": path, "action_ref": "", "action_repository": ""}
+        base = replace(scope, contexts={**seen, "github": github})
+        inputs = {one.name: _input(one, given, base) for one in action.inputs}
+        return cls(action, base.having(inputs=inputs))
+
+    def outputs(self, before: Before) -> dict[str, str | TidegateError]:
+        """The action's outputs, each with its value or what is wrong with it."""
+        return self.values(self.action.outputs, before)
+
+
+# No secrets, variables or needs: an action gets what its inputs are given.
+_IN_ACTIONS = ("github", "strategy", "matrix", "job", "runner")
+
+
+def _input(one: ActionInput, given: Mapping[str, str], scope: Scope) -> str:
+    if one.name.lower() in given:
+        return given[one.name.lower()]
+    return text_value(one.default, scope) if one.default is not None else ""
 
 
 def env_of(scope: Scope) -> dict[str, str]:

@@ -17,16 +17,15 @@ from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
 from tidegate.engine.ports import Jobs
 from tidegate.engine.secrets import read_secret
-from tidegate.git.repository import Repository
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
-from tidegate.runner.actions.check import action_problems
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
 from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
+from tidegate.runner.linking import linked_workflow
 from tidegate.runner.logs import RunLogs
 from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
 from tidegate.runner.occasions import occasion
@@ -39,13 +38,9 @@ from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
 from tidegate.runner.run import JobOrder, RunExecution
 from tidegate.runner.token import scopes
-from tidegate.workflow.calls import Linked, link
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.plan import Group, Plan, plan
-from tidegate.workflow.problems import InvalidWorkflow, in_order
 from tidegate.workflow.resolve import Scope
-from tidegate.workflow.support import unsupported
 
 TOKEN_MARGIN = 900.0
 SECRET_LIMIT = 64 * 1024
@@ -177,7 +172,7 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
-        linked = await asyncio.to_thread(_read, repository, run)
+        linked = await asyncio.to_thread(linked_workflow, repository, run.commit, run.workflow)
         workflow = linked.workflow
         facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
         scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
@@ -302,28 +297,6 @@ def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[s
             _log.info("%s was deleted while it ran", key)  # its watch cancels it
 
     return write
-
-
-def _read(repository: Repository, run: WorkflowRun) -> Linked:
-    """The workflow of a run's commit, and those that it calls. Blocks.
-
-    Raises InvalidWorkflow with everything in any of them that keeps it from running here.
-    """
-    with repository.files(run.commit) as files:
-
-        def called(path: str) -> Workflow | None:
-            try:
-                return parse_workflow(files.read(path), path)
-            except NotFound:
-                return None
-
-        linked, problems = link(parse_workflow(files.read(run.workflow), run.workflow), called)
-    workflows = list(linked.every())
-    problems += tuple(said for one in workflows for said in (*unsupported(one), *action_problems(one)))
-    if problems:
-        order = [one.file for one in workflows]
-        raise InvalidWorkflow(in_order(problems, order))
-    return linked
 
 
 async def _secrets(runner: Runner, ctx: Context) -> dict[str, str]:

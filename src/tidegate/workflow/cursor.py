@@ -19,7 +19,7 @@ from tidegate.workflow.model import (
     Template,
     Tree,
 )
-from tidegate.workflow.problems import Problem
+from tidegate.workflow.problems import InvalidWorkflow, Problem, in_order
 from tidegate.workflow.scopes import STATUS, Available
 from tidegate.workflow.source import Source
 from tidegate.workflow.templates import parse_template
@@ -37,6 +37,11 @@ class Reading:
 
     def report(self, message: str, where: Where, remedy: str | None = None, length: int | None = None) -> None:
         self.problems.append(self.source.problem(message, where, remedy, length))
+
+    def finish(self) -> None:
+        """Raise InvalidWorkflow with all problems in the order of their places, where there are any."""
+        if self.problems:
+            raise InvalidWorkflow(in_order(self.problems, ()))
 
 
 class Cursor:
@@ -215,6 +220,16 @@ class Cursor:
 def table_or_empty(cursor: Cursor | None, available: Available) -> Table | Template:
     """The table at a cursor; empty where there is none."""
     return EMPTY if cursor is None else cursor.table(available)
+
+
+def scalar_or_none(cursor: Cursor | None, available: Available) -> Scalar | None:
+    """The scalar at a cursor; None where there is none."""
+    return None if cursor is None else cursor.scalar(available)
+
+
+def flag_or_false(cursor: Cursor | None, available: Available) -> Scalar:
+    """The boolean at a cursor, or an expression that gives one; false where there is none."""
+    return Literal(False) if cursor is None else cursor.setting(available, "boolean")
 
 
 def _is_scalar(value: object) -> bool:

@@ -248,7 +248,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: either `uses` or `run` is set. `index` counts from 0."""
+    """One step: either `uses` or `run` is set. `index` counts from 0. Only in an action a shell may be a template."""
 
     index: int
     where: Where
@@ -260,6 +260,7 @@ class Step:
     inputs: Table | Template = EMPTY
     env: Table | Template = EMPTY
     shell: str | None = None
+    shell_template: Template | None = None
     working_directory: Scalar | None = None
     timeout_minutes: Scalar | None = None
     continue_on_error: Scalar = Literal(False)

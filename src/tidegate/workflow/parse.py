@@ -42,6 +42,14 @@ def parse_workflow(data: bytes, file: str) -> Workflow:
     that GitHub does not define, a wrong type, an expression that cannot be read or reads what is not available there.
     """
     source = Source(data, file)
+    reading = opened(data, file, source, "a workflow")
+    workflow = _workflow(Cursor(reading), file, source)
+    reading.finish()
+    return workflow
+
+
+def opened(data: bytes, file: str, source: Source, what: str) -> Reading:
+    """The one document of a file that holds `what`. Raises InvalidWorkflow where it is no YAML, or not one document."""
     try:
         documents = load_documents(data, file=file, schema=Schema.YAML_1_2)
     except (InvalidInput, LimitExceeded) as error:
@@ -49,13 +57,8 @@ def parse_workflow(data: bytes, file: str) -> Workflow:
         raise InvalidWorkflow((Problem(error.message, where, error.remedy, source.line(where.line)),)) from error
     if len(documents) != 1:
         found = "is empty" if not documents else "holds more than one document"
-        raise InvalidWorkflow((Problem(f"the file {found}; a workflow is one document", Where(file, 1, 1)),))
-    reading = Reading(documents[0], source)
-    workflow = _workflow(Cursor(reading), file, source)
-    if reading.problems:
-        reading.problems.sort(key=lambda problem: (problem.where.line or 0, problem.where.column or 0))
-        raise InvalidWorkflow(tuple(dict.fromkeys(reading.problems)))
-    return workflow
+        raise InvalidWorkflow((Problem(f"the file {found}; {what} is one document", Where(file, 1, 1)),))
+    return Reading(documents[0], source)
 
 
 def _workflow(cursor: Cursor, file: str, source: Source) -> Workflow:

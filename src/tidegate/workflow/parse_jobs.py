@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tidegate.workflow.cursor import Cursor, table_or_empty
+from tidegate.workflow.cursor import Cursor, flag_or_false, scalar_or_none, table_or_empty
 from tidegate.workflow.model import (
     ALWAYS_ON_SUCCESS,
     CalledWorkflow,
@@ -18,11 +18,11 @@ from tidegate.workflow.model import (
     Permissions,
     RunDefaults,
     Scalar,
-    Step,
     Strategy,
     Table,
     Template,
 )
+from tidegate.workflow.parse_steps import ID, ID_HELP, read_steps
 from tidegate.workflow.scopes import (
     CALL_SECRETS,
     CONTAINER_ENV,
@@ -33,8 +33,6 @@ from tidegate.workflow.scopes import (
     JOB_ENV,
     JOB_IF,
     JOB_OUTPUT,
-    STEP,
-    STEP_IF,
     STRATEGY,
     Available,
 )
@@ -49,17 +47,14 @@ _JOB_KEYS = (
     "continue-on-error", "container", "services", "steps", "snapshot",
 )  # fmt: skip
 _CALL_KEYS = (*_COMMON, "uses", "with", "secrets")
-_STEP_KEYS = ("id", "if", "name", "uses", "run", "with", "env", "shell", "working-directory", "timeout-minutes",
-              "continue-on-error")  # fmt: skip
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}", re.ASCII)
 
 
 def read_jobs(cursor: Cursor) -> Mapping[str, Job]:
     """The jobs by id; ids, needs and cycles among them are checked."""
     jobs: dict[str, Job] = {}
     for name, entry in cursor.entries().items():
-        if not _ID.fullmatch(name):
-            entry.problem(f"{name!r} is no id of a job", _ID_HELP, where=entry.key)
+        if not ID.fullmatch(name):
+            entry.problem(f"{name!r} is no id of a job", ID_HELP, where=entry.key)
         if name.lower() in {other.lower() for other in jobs}:
             entry.problem(f"the job id {name!r} is used twice (ids ignore case)", where=entry.key)
         jobs[name] = _job(name, entry)
@@ -67,9 +62,6 @@ def read_jobs(cursor: Cursor) -> Mapping[str, Job]:
         cursor.problem("a workflow needs at least one job", where=cursor.key)
     _check_needs(cursor, jobs)
     return jobs
-
-
-_ID_HELP = "an id begins with a letter or _ and goes on with letters, digits, - and _, 100 at most"
 
 
 def _job(name: str, cursor: Cursor) -> Job:
@@ -81,7 +73,7 @@ def _job(name: str, cursor: Cursor) -> Job:
     return Job(
         id=name,
         where=cursor.key,
-        name=_optional(get("name"), JOB),
+        name=scalar_or_none(get("name"), JOB),
         needs=fields["needs"].texts() if "needs" in fields else (),
         condition=fields["if"].condition(JOB_IF) if "if" in fields else ALWAYS_ON_SUCCESS,
         runs_on=fields["runs-on"].tree(JOB) if "runs-on" in fields else None,
@@ -90,23 +82,15 @@ def _job(name: str, cursor: Cursor) -> Job:
         outputs=_outputs(get("outputs")),
         strategy=_strategy(get("strategy")),
         timeout_minutes=fields["timeout-minutes"].setting(JOB, "number") if "timeout-minutes" in fields else None,
-        continue_on_error=_flag(get("continue-on-error"), JOB),
+        continue_on_error=flag_or_false(get("continue-on-error"), JOB),
         permissions=read_permissions(get("permissions")),
         concurrency=read_concurrency(get("concurrency"), JOB),
         environment=_environment(get("environment")),
         container=_container(fields["container"]) if "container" in fields else None,
         services=_services(get("services")),
-        steps=_steps(fields["steps"]) if "steps" in fields else (),
+        steps=read_steps(fields["steps"]) if "steps" in fields else (),
         calls=_called(cursor, fields) if calls else None,
     )
-
-
-def _optional(cursor: Cursor | None, available: Available) -> Scalar | None:
-    return None if cursor is None else cursor.scalar(available)
-
-
-def _flag(cursor: Cursor | None, available: Available) -> Scalar:
-    return Literal(False) if cursor is None else cursor.setting(available, "boolean")
 
 
 def _outputs(cursor: Cursor | None) -> Mapping[str, Scalar]:
@@ -121,7 +105,8 @@ def read_defaults(cursor: Cursor | None, available: Available) -> RunDefaults:
     if run is None:
         return RunDefaults()
     fields = run.fields(("shell", "working-directory"))
-    return RunDefaults(_optional(fields.get("shell"), available), _optional(fields.get("working-directory"), available))
+    shell, folder = (scalar_or_none(fields.get(name), available) for name in ("shell", "working-directory"))
+    return RunDefaults(shell, folder)
 
 
 def read_permissions(cursor: Cursor | None) -> Permissions | None:
@@ -147,7 +132,7 @@ def read_concurrency(cursor: Cursor | None, available: Available) -> Concurrency
         return Concurrency(cursor.scalar(available), where=cursor.key)
     fields = cursor.fields(("group", "cancel-in-progress"), ("group",))
     group = fields["group"].scalar(available) if "group" in fields else Literal("")
-    return Concurrency(group, _flag(fields.get("cancel-in-progress"), available), cursor.key)
+    return Concurrency(group, flag_or_false(fields.get("cancel-in-progress"), available), cursor.key)
 
 
 def _environment(cursor: Cursor | None) -> Environment | None:
@@ -159,7 +144,7 @@ def _environment(cursor: Cursor | None) -> Environment | None:
     if "deployment" in fields:
         fields["deployment"].setting(JOB, "boolean")
     name = fields["name"].scalar(JOB) if "name" in fields else Literal("")
-    return Environment(name, _optional(fields.get("url"), ENVIRONMENT_URL), cursor.key)
+    return Environment(name, scalar_or_none(fields.get("url"), ENVIRONMENT_URL), cursor.key)
 
 
 def _strategy(cursor: Cursor | None) -> Strategy:
@@ -167,7 +152,7 @@ def _strategy(cursor: Cursor | None) -> Strategy:
         return Strategy()
     fields = cursor.fields(("matrix", "fail-fast", "max-parallel"))
     limit = fields["max-parallel"].setting(STRATEGY, "number") if "max-parallel" in fields else None
-    fail_fast = _flag(fields["fail-fast"], STRATEGY) if "fail-fast" in fields else Literal(True)
+    fail_fast = flag_or_false(fields["fail-fast"], STRATEGY) if "fail-fast" in fields else Literal(True)
     matrix = _matrix(fields["matrix"]) if "matrix" in fields else None
     return Strategy(matrix, fail_fast, limit, cursor.key)
 
@@ -204,7 +189,7 @@ def _container_of(cursor: Cursor, fields: Mapping[str, Cursor]) -> Container:
         env=table_or_empty(fields.get("env"), CONTAINER_ENV),
         ports=fields["ports"].tree(JOB) if "ports" in fields else Listing(()),
         volumes=fields["volumes"].tree(JOB) if "volumes" in fields else Listing(()),
-        options=_optional(fields.get("options"), JOB),
+        options=scalar_or_none(fields.get("options"), JOB),
         credentials=credentials,
         where=cursor.key,
     )
@@ -241,65 +226,6 @@ def _called(cursor: Cursor, fields: Mapping[str, Cursor]) -> CalledWorkflow:
             f"{uses!r} names no reusable workflow", "write ./.github/workflows/FILE.yaml or OWNER/NAME/PATH.yaml@REF"
         )
     return CalledWorkflow(uses, table_or_empty(fields.get("with"), JOB), secrets, cursor.key, fields["uses"].where)
-
-
-def _steps(cursor: Cursor) -> tuple[Step, ...]:
-    steps = tuple(_step(place, item) for place, item in enumerate(cursor.items()))
-    if not steps and isinstance(cursor.value, list):
-        cursor.problem("a job needs at least one step", where=cursor.key)
-    seen: set[str] = set()
-    for step, item in zip(steps, cursor.items() if steps else (), strict=True):
-        if step.id is None:
-            continue
-        if not _ID.fullmatch(step.id) or step.id.startswith("__"):
-            item.child("id").problem(f"{step.id!r} is no id of a step", _ID_HELP)
-        if step.id.lower() in seen:
-            item.child("id").problem(f"the step id {step.id!r} is used twice in this job (ids ignore case)")
-        seen.add(step.id.lower())
-    return steps
-
-
-def _step(place: int, cursor: Cursor) -> Step:
-    fields = cursor.fields(_STEP_KEYS)
-    get = fields.get
-    _check_kind(cursor, fields)
-    return Step(
-        index=place,
-        where=cursor.where,
-        id=fields["id"].text() if "id" in fields else None,
-        name=_optional(get("name"), STEP),
-        condition=fields["if"].condition(STEP_IF) if "if" in fields else ALWAYS_ON_SUCCESS,
-        uses=fields["uses"].text() if "uses" in fields else None,
-        run=_optional(get("run"), STEP),
-        inputs=table_or_empty(get("with"), STEP),
-        env=table_or_empty(get("env"), STEP),
-        shell=fields["shell"].text() if "shell" in fields else None,
-        working_directory=_optional(get("working-directory"), STEP),
-        timeout_minutes=fields["timeout-minutes"].setting(STEP, "number") if "timeout-minutes" in fields else None,
-        continue_on_error=_flag(get("continue-on-error"), STEP),
-        uses_where=fields["uses"].where if "uses" in fields else cursor.where,
-    )
-
-
-_ACTION = re.compile(r"\./.*|\.\\.*|docker://\S+|[^/@\s]+/[^/@\s]+(?:/[^@\s]+)?@\S+")
-
-
-def _check_kind(cursor: Cursor, fields: Mapping[str, Cursor]) -> None:
-    if not isinstance(cursor.value, dict):
-        return
-    if ("uses" in fields) == ("run" in fields):
-        problem = "a step has either 'uses' or 'run', not both" if "uses" in fields else "a step needs 'uses' or 'run'"
-        cursor.problem(problem)
-        return
-    misplaced = ("shell", "working-directory") if "uses" in fields else ("with",)
-    for name in misplaced:
-        if name in fields:
-            other = "run" if "uses" in fields else "uses"
-            fields[name].problem(f"{name!r} goes with '{other}' only", where=fields[name].key)
-    if "uses" in fields and isinstance(fields["uses"].value, str) and not _ACTION.fullmatch(fields["uses"].value):
-        fields["uses"].problem(
-            f"{fields['uses'].value!r} names no action", "write OWNER/NAME@REF, OWNER/NAME/PATH@REF or ./PATH"
-        )
 
 
 def _check_needs(cursor: Cursor, jobs: Mapping[str, Job]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
-from tidegate.workflow.model import Job, Step, Workflow
+from tidegate.workflow.model import RunDefaults, Step
 from tidegate.workflow.resolve import Scope, text_value
 
 _KNOWN = {
@@ -50,19 +51,21 @@ def shell_named(name: str | None, where: Where | None = None) -> Shell:
     return Shell(command, "")
 
 
-def shell_of(workflow: Workflow, job: Job, step: Step, scope: Scope) -> Shell:
-    """The shell of a `run` step: its own, else the job's default, else the workflow's."""
+def shell_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope) -> Shell:
+    """The shell of a `run` step: its own, else the first that the defaults name (the job's, then the workflow's)."""
     if step.shell is not None:
         return shell_named(step.shell, step.where)
-    for defaults in (job.defaults, workflow.defaults):
+    if step.shell_template is not None:
+        return shell_named(text_value(step.shell_template, scope), step.where)
+    for defaults in defaults_of:
         if defaults.shell is not None:
             return shell_named(text_value(defaults.shell, scope), defaults.shell.where)
     return shell_named(None)
 
 
-def working_directory_of(workflow: Workflow, job: Job, step: Step, scope: Scope) -> str:
+def working_directory_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope) -> str:
     """The folder of a `run` step, relative to the workspace: its own, else the defaults', else the workspace (``)."""
-    for scalar in (step.working_directory, job.defaults.working_directory, workflow.defaults.working_directory):
+    for scalar in (step.working_directory, *(defaults.working_directory for defaults in defaults_of)):
         if scalar is not None:
             return text_value(scalar, scope)
     return ""

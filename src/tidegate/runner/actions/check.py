@@ -19,15 +19,22 @@ Said = tuple[str, Where, str]
 def action_problems(workflow: Workflow) -> list[Problem]:
     """What keeps the workflow's steps from running here, each with its place."""
     say = (workflow.source or Source(b"", workflow.file)).problem
-    found = (said for _, step in workflow.steps() for said in (*_uses(step), *_inputs(step), *_hash_files(step)))
+    found = (said for _, step in workflow.steps() for said in step_problems(step))
     return [say(message, where, remedy) for message, where, remedy in found]
+
+
+def step_problems(step: Step) -> Iterator[Said]:
+    """What keeps one step from running here, with its place and a way out."""
+    yield from _uses(step)
+    yield from _inputs(step)
+    yield from _hash_files(step)
 
 
 def _uses(step: Step) -> Iterator[Said]:
     if step.uses is None or built_in(step.uses) is not None:
         return
-    if step.uses.startswith("docker://"):
-        return  # named by the language's own list
+    if step.uses.startswith(("docker://", "./", ".\\")):
+        return  # named by the language's own list, or looked at where the action's file is at hand
     known = ", ".join(BUILT_IN)
     yield f"the action {step.uses!r} is not built in", step.uses_where, f"built in are {known}; else use run"
 

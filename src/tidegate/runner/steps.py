@@ -1,0 +1,253 @@
+"""Does the work of steps, of a job or of a composite action: scripts and actions, what they leave behind, timeouts,
+cancelling.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError
+from tidegate.runner.actions import built_in
+from tidegate.runner.actions.action import Call, Services
+from tidegate.runner.actions.check import unknown_inputs
+from tidegate.runner.actions.local import is_local, read_local
+from tidegate.runner.evaluation import ActionEvaluator, Before, Opening, StepEvaluator, StepResult, env_of
+from tidegate.runner.layout import TEMP
+from tidegate.runner.place import Program
+from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS
+from tidegate.runner.step_files import StepFiles
+from tidegate.runner.step_output import StepOutput
+from tidegate.runner.waiting import end
+from tidegate.runner.workbench import JobState, Workbench
+from tidegate.workflow.action_file import MOST_DEEP
+from tidegate.workflow.model import Step
+from tidegate.workflow.resolve import Scope
+
+# What steps for the case of a cancelled or timed-out job (`always()`) may still take, in seconds; GitHub gives as much.
+CLEANING_TIME = 300.0
+# Characters of all outputs and variables that one job's steps may leave: they are held in the server's memory.
+KEPT_LIMIT = 2 * 1024 * 1024
+
+
+class _StepFailedError(TidegateError):
+    """A step's program ended badly."""
+
+
+class Stopping:
+    """Whether the job is to end early, and why: `reason` is cancelled or timed_out, empty while it goes on."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self.event = asyncio.Event()
+
+    def stop(self, reason: str) -> None:
+        """End what runs; what is for that case still runs."""
+        self.reason = reason
+        self.event.set()
+
+
+@dataclass(slots=True)
+class Frame:
+    """Steps that see each other's results: a job's, or a composite action's. `env` is what they find at first, `own`
+    what each of their programs gets besides; `depth` counts the actions around them.
+    """
+
+    evaluator: StepEvaluator
+    state: JobState
+    env: dict[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    depth: int = 0
+    job_failed: bool = False
+    results: dict[str, StepResult] = field(default_factory=dict)
+    failed: bool = False
+    cancelled: bool = False
+    set_before: dict[str, str] = field(default_factory=dict)
+
+    def before(self, stopping: Stopping) -> Before:
+        """What the next step finds."""
+        stopped = bool(stopping.reason)
+        status = CANCELLED if stopped else FAILURE if self.failed or self.job_failed else SUCCESS
+        news = {name: value for name, value in self.state.env.items() if self.set_before.get(name) != value}
+        return Before({**self.env, **news}, self.results, status, failed=self.failed, cancelled=stopped)
+
+
+def identity_of(step: Step) -> str:
+    """The name under which a step's result is kept."""
+    return step.id or f"__{step.index}"
+
+
+class StepWork:
+    """The steps of one job, one after another. Nothing of it is kept between them but their frames."""
+
+    def __init__(self, bench: Workbench, services: Services, stopping: Stopping):
+        self._bench = bench
+        self._services = services
+        self._stopping = stopping
+
+    async def open(self, step: Step, frame: Frame) -> Opening:
+        """Look at a step when its turn has come."""
+        return await asyncio.to_thread(frame.evaluator.open, step, frame.before(self._stopping))
+
+    async def do(self, step: Step, opening: Opening, frame: Frame) -> StepResult:
+        """Run a step if it is to run, and keep its result in its frame."""
+        result = StepResult()
+        if opening.error is not None:
+            await self._say_error(opening.error)
+            result.outcome = result.conclusion = FAILURE
+        elif opening.runs:
+            result.outcome = result.conclusion = await self._perform(step, opening, frame, result)
+            if result.outcome == FAILURE and frame.evaluator.continues(step, opening.scope):
+                result.conclusion = SUCCESS
+        frame.failed = frame.failed or result.conclusion == FAILURE
+        frame.cancelled = frame.cancelled or result.conclusion == CANCELLED
+        frame.results[identity_of(step)] = result
+        return result
+
+    async def _say_error(self, error: TidegateError) -> None:
+        await self._bench.say(f"##[error]{error}", *([error.remedy] if error.remedy else []))
+
+    async def _perform(self, step: Step, opening: Opening, frame: Frame, result: StepResult) -> str:
+        """Run a step that is to run; its outcome."""
+        local = step.uses is not None and is_local(step.uses)
+        work = self._script if step.run is not None else self._local_action if local else self._action
+        try:
+            doing = work(step, opening.scope, frame, result)
+            return await self._bounded(doing, opening, outermost=not frame.depth, holds=local)
+        except TidegateError as error:
+            await self._say_error(error)
+            return FAILURE
+
+    async def _bounded(self, work: Coroutine[Any, Any, str], opening: Opening, *, outermost: bool, holds: bool) -> str:
+        """Do a step's work within its time. It is ended early where the job is stopped, unless it began only because
+        of that, or `holds` steps of its own, which are ended themselves.
+        """
+        cleaning, minutes = opening.cleaning, opening.minutes
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self._stopping.event.wait())
+        timeout = minutes * 60 if minutes is not None else None
+        if cleaning:
+            timeout = min(timeout or CLEANING_TIME, CLEANING_TIME)
+        try:
+            waited: set[asyncio.Task[Any]] = {task} if cleaning or holds else {task, stop}
+            done, _ = await asyncio.wait(waited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The outermost step is cancelled only with its job; one within, when the step around it is out of time.
+            self._bench.abandoned = self._bench.abandoned or outermost
+            await end(task)
+            raise
+        finally:
+            await end(stop)
+        if task in done:
+            return await task
+        await end(task)
+        if stop in done:
+            ended = "canceled" if self._stopping.reason == CANCELLED else "ended"
+            await self._bench.say(f"##[error]The operation was {ended}.")
+            return CANCELLED
+        limit = f"{minutes:g} minutes" if minutes is not None else f"{CLEANING_TIME:g} seconds"
+        await self._bench.say(f"##[error]The step has timed out after {limit}.")
+        return FAILURE
+
+    async def _script(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
+        bench, layout = self._bench, self._bench.layout
+        script = await asyncio.to_thread(frame.evaluator.script, step, scope)
+        files = StepFiles(bench.folder, layout)
+        files.make()
+        path = f"{TEMP}/{secrets.token_hex(16)}{script.shell.suffix}"
+        bench.folder.write(path, f"{script.text}\n".encode(), 0o755)
+        said = env_of(scope)
+        env = bench.environment({**said, **files.variables, "GITHUB_ACTION": step.id or "__run", **frame.own})
+        argv = tuple(script.shell.argv(layout.inside(path)))
+        lines = script.text.strip("\n").split("\n")
+        await bench.say(f"##[group]Run {lines[0]}", *lines, f"shell: {' '.join(argv)}", *_shown_env(said))
+        output = StepOutput(bench)
+        cwd = script.folder if script.folder.startswith("/") else f"{layout.workspace}/{script.folder}".rstrip("/")
+        try:
+            code = await bench.run(Program(argv, env, cwd), output.take)
+        finally:
+            await output.end()
+            await self._take(files, output, frame, result)
+        if code != 0:
+            raise _StepFailedError(f"Process completed with exit code {code}.")
+        if output.refused:
+            raise _StepFailedError(output.refused)
+        return SUCCESS
+
+    async def _take(self, files: StepFiles, output: StepOutput, frame: Frame, result: StepResult) -> None:
+        """What the step leaves behind, also where it failed."""
+        said = await asyncio.to_thread(files.read)
+        files.remove()
+        outputs, state = {**output.outputs, **said.outputs}, self._bench.state
+        kept = [value for found in frame.results.values() for value in found.outputs.values()]
+        kept += [*outputs.values(), *{**state.env, **said.env}.values()]
+        if sum(map(len, kept)) > KEPT_LIMIT:
+            raise LimitExceeded(f"the steps' outputs and variables come to more than {KEPT_LIMIT} characters")
+        result.outputs |= outputs
+        state.env.update(said.env)
+        state.path[:0] = said.path
+        if said.summary:
+            await self._bench.summarise(said.summary)
+
+    async def _action(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
+        bench, action = self._bench, built_in(step.uses or "")
+        if action is None:
+            raise InvalidInput(f"the action {step.uses!r} is not built in", where=step.uses_where)
+        given = await asyncio.to_thread(frame.evaluator.inputs, step, scope)
+        for name in action.inputs.secret:
+            bench.masker.add(given.get(name, ""))
+        await self._say_opening(step, scope, given)
+        for name in unknown_inputs(action.inputs, step.inputs):
+            valid = ", ".join(action.inputs.names)
+            await bench.say(f"##[warning]Unexpected input {name!r}; {action.inputs.action} has: {valid}")
+        for name in sorted(action.inputs.accepted & {key for key, value in given.items() if value.strip()}):
+            await bench.say(f"The input {name!r} has no effect here.")
+        inputs = {**action.inputs.known, **{name: value for name, value in given.items() if value != ""}}
+        call = Call(inputs, bench, self._services, step.uses_where, env_of(scope))
+        result.outputs.update(await action.run(call))
+        return SUCCESS
+
+    async def _local_action(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
+        """Run the steps of a composite action of the workspace; its outcome is the worst of theirs."""
+        bench = self._bench
+        if frame.depth >= MOST_DEEP:
+            raise LimitExceeded(f"actions use each other more than {MOST_DEEP} deep", where=step.uses_where)
+        action, path = await asyncio.to_thread(read_local, bench, step)
+        given = await asyncio.to_thread(frame.evaluator.inputs, step, scope)
+        await self._say_opening(step, scope, given)
+        known = {one.name.lower(): one for one in action.inputs}
+        for name in given:
+            if name not in known:
+                valid = ", ".join(one.name for one in action.inputs) or "none"
+                await bench.say(f"##[warning]Unexpected input {name!r}; {step.uses} has: {valid}")
+            elif known[name].deprecation:
+                await bench.say(f"##[warning]Input {name!r} has been deprecated: {known[name].deprecation}")
+        evaluator = await asyncio.to_thread(ActionEvaluator.using, action, scope, given, path)
+        inner = Frame(
+            evaluator,
+            bench.state,
+            env_of(scope),
+            {"GITHUB_ACTION_PATH": path},
+            depth=frame.depth + 1,
+            job_failed=frame.failed or frame.job_failed,
+            set_before=dict(bench.state.env),
+        )
+        for one in action.steps:
+            await self.do(one, await self.open(one, inner), inner)
+        for name, value in (await asyncio.to_thread(evaluator.outputs, inner.before(self._stopping))).items():
+            if isinstance(value, TidegateError):
+                raise value
+            result.outputs[name] = value
+        return CANCELLED if inner.cancelled else FAILURE if inner.failed else SUCCESS
+
+    async def _say_opening(self, step: Step, scope: Scope, given: Mapping[str, str]) -> None:
+        shown = ["with:", *(f"  {name}: {value}" for name, value in given.items())] if given else []
+        await self._bench.say(f"##[group]Run {step.uses}", *shown, *_shown_env(env_of(scope)))
+
+
+def _shown_env(env: dict[str, str]) -> list[str]:
+    """The last lines of the group that opens a step's log."""
+    return [*(["env:", *(f"  {name}: {value}" for name, value in env.items())] if env else []), "##[endgroup]"]

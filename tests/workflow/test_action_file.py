@@ -1,0 +1,110 @@
+"""An action's own file, beside what GitHub's "Metadata syntax reference" says."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from tidegate.workflow.action_file import CompositeAction, parse_action
+from tidegate.workflow.problems import InvalidWorkflow
+
+
+def read(text: str) -> CompositeAction:
+    return parse_action(textwrap.dedent(text).encode(), "a/action.yml")
+
+
+def refused(text: str) -> str:
+    with pytest.raises(InvalidWorkflow) as invalid:
+        read(text)
+    return str(invalid.value)
+
+
+# "Example: Specifying inputs" and "Example: Declaring outputs for composite actions".
+GITHUBS = """
+name: Random
+inputs:
+  num-octocats:
+    description: 'Number of Octocats'
+    required: false
+    default: '1'
+  octocat-eye-color:
+    description: 'Eye color of the Octocats'
+    required: true
+outputs:
+  random-number:
+    description: "Random number"
+    value: ${{ steps.random-number-generator.outputs.random-id }}
+runs:
+  using: "composite"
+  steps:
+    - id: random-number-generator
+      run: echo "random-id=$(echo $RANDOM)" >> $GITHUB_OUTPUT
+      shell: bash
+    - run: ${{ github.action_path }}/test/script.sh
+      shell: ${{ inputs.octocat-eye-color }}
+"""
+
+
+def test_a_composite_action_is_read_with_its_inputs_outputs_and_steps() -> None:
+    action = read(GITHUBS)
+    assert [(one.name, one.required, one.default is None) for one in action.inputs] == [
+        ("num-octocats", False, False),
+        ("octocat-eye-color", True, True),
+    ]
+    assert list(action.outputs) == ["random-number"]
+    assert [(step.id, step.shell, step.shell_template is None) for step in action.steps] == [
+        ("random-number-generator", "bash", True),
+        (None, None, False),
+    ]
+
+
+STEPS = "steps: [{run: x, shell: bash}]}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x", "the key 'runs' is missing here"),
+        ("runs: {main: x}", "the key 'using' is missing here"),
+        ("runs: {using: node24, main: index.js}", "JavaScript actions (node24) are not supported yet"),
+        ("runs: {using: docker, image: Dockerfile}", "actions from images are not supported yet"),
+        ("runs: {using: node99}", "'node99' is not known here"),
+        ("runs: {using: composite}", "the key 'steps' is missing here"),
+        ("runs: {using: composite, steps: []}", "an action needs at least one step"),
+        ("runs: {using: composite, main: x, " + STEPS, "unexpected key 'main'"),
+        ("runs: {using: composite, steps: [{run: x}]}", "a 'run' step of an action needs a 'shell'"),
+        (
+            "runs: {using: composite, steps: [{run: x, shell: sh, timeout-minutes: 1}]}",
+            "'timeout-minutes'",
+        ),
+        ("runs: {using: composite, steps: [{uses: ./x, run: y}]}", "either 'uses' or 'run', not both"),
+        ("runs: {using: composite, steps: [{uses: '$/x'}]}", "'$/…'"),
+        ("runs: {using: composite, steps: [{run: '${{ secrets.A }}', shell: sh}]}", "secrets"),
+        ("runs: {using: composite, steps: [{run: '${{ vars.A }}', shell: sh}]}", "vars"),
+        ("runs: {using: composite, steps: [{run: '${{ needs.a }}', shell: sh}]}", "needs"),
+        ("inputs: {a: {default: '${{ inputs.b }}'}}\nruns: {using: composite, " + STEPS, "inputs"),
+        ("outputs: {a: {}}\nruns: {using: composite, " + STEPS, "the key 'value' is missing here"),
+        ("", "the file is empty; an action is one document"),
+    ],
+)
+def test_what_is_wrong_or_not_supported_is_named_at_its_line(text: str, message: str) -> None:
+    said = refused(text)
+    assert message in said
+    assert said.startswith("a/action.yml:")
+
+
+def test_every_problem_is_shown_at_once_in_order() -> None:
+    said = refused("""
+        inputs: {a: {defult: x}}
+        runs:
+          using: composite
+          steps:
+            - run: echo
+            - uses: nothing
+        """)
+    assert [line for line in said.splitlines() if line.startswith("a/action.yml")] == [
+        "a/action.yml:2:14: unexpected key 'defult'",
+        "a/action.yml:6:7: a 'run' step of an action needs a 'shell'",
+        "a/action.yml:7:13: 'nothing' names no action",
+    ]
