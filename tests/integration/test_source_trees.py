@@ -9,9 +9,8 @@ from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
-from tidegate.git.trees import LocalTrees
 from tidegate.kinds.objects import ObjectKey
-from tidegate.source.trees import FetchedTrees
+from tidegate.source.trees import FetchedTrees, LocalTrees
 
 pytestmark = pytest.mark.integration
 SOURCE = ObjectKey("source.toolkit.fluxcd.io", "GitRepository", "flux-system", "cluster")

@@ -16,9 +16,9 @@ from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.engine.status import status_patch
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
-from tidegate.git.trees import LocalTrees
 from tidegate.kinds.objects import ObjectKey
 from tidegate.source.controller import LOOK_AGAIN, GitRepositoryController
+from tidegate.source.trees import LocalTrees
 from tidegate.update.controller import ImageUpdateAutomationController
 
 pytestmark = [

@@ -52,7 +52,6 @@ def test_revisions_are_written_as_flux_writes_them(ref, revision):
     "spec",
     [
         {"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}},
-        {"ignore": "*.md"},
         {"recurseSubmodules": True},
         {"sparseCheckout": ["apps"]},
         {"proxySecretRef": {"name": "proxy"}},

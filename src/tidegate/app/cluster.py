@@ -32,7 +32,6 @@ from tidegate.engine.outcome import Controller
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
-from tidegate.git.trees import LocalTrees
 from tidegate.kinds.controllers import lease_names
 from tidegate.kinds.label_selector import parse_labels
 from tidegate.kinds.objects import Object
@@ -53,7 +52,7 @@ from tidegate.serve.doors import probes
 from tidegate.serve.listen import bind, serve
 from tidegate.source.controller import GitRepositoryController
 from tidegate.source.reading import read_source
-from tidegate.source.trees import FetchedTrees
+from tidegate.source.trees import FetchedTrees, LocalTrees
 from tidegate.update.controller import ImageUpdateAutomationController
 from tidegate.update.pushing import TOGETHER
 

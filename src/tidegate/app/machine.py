@@ -33,7 +33,6 @@ from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
-from tidegate.git.trees import LocalTrees
 from tidegate.kinds import strict
 from tidegate.kinds.objects import ObjectKey
 from tidegate.oci.auth import Endpoint
@@ -69,6 +68,7 @@ from tidegate.serve.pod_logs import Logs
 from tidegate.serve.push_feed import PushFeed, Wiring
 from tidegate.serve.registry import RegistryDoor
 from tidegate.source.controller import GitRepositoryController
+from tidegate.source.trees import LocalTrees
 from tidegate.update.controller import ImageUpdateAutomationController
 
 POLL_ONLY_INTERVAL = 5.0

@@ -48,7 +48,7 @@ class KustomizationController:
         self._check = check
         self._workloads = workloads
         self.triggers: Sequence[Trigger] = (
-            Trigger(SOURCE_GROUP, SOURCE_KIND, _of_source, relevant=_revision),
+            Trigger(SOURCE_GROUP, SOURCE_KIND, _of_source, relevant=_artifact),
             Trigger(GROUP, KIND, _dependents, relevant=_readiness),
         )
 
@@ -305,6 +305,12 @@ async def _unready_dependency(obj: Object, spec: Kustomization, ctx: Context) ->
 
 def _revision(source: Object) -> object:
     return ((source.get("status") or {}).get("artifact") or {}).get("revision")
+
+
+def _artifact(source: Object) -> object:
+    """What of a source is new when its files are: where other ones are left out, the revision stays."""
+    artifact = (source.get("status") or {}).get("artifact") or {}
+    return artifact.get("revision"), artifact.get("digest")
 
 
 def _readiness(kustomization: Object) -> object:

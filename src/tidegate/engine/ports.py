@@ -145,8 +145,8 @@ class OpenFiles(Files, Protocol):
 class Trees(Protocol):
     """A source's revision → its files."""
 
-    async def record(self, source: ObjectKey, revision: str, location: str) -> None:
-        """Say where the files of a source's revision are: for Git, the path of a bare repository."""
+    async def record(self, source: ObjectKey, recipe: Mapping[str, Any]) -> None:
+        """Say how a source's files are made: what that is, as JSON, only the source station knows."""
         ...
 
     async def open(self, source: ObjectKey, revision: str) -> OpenFiles:

@@ -18,6 +18,8 @@ from tidegate.kinds.git_repository import BUILDS, BUILDS_NOTHING, GitRepository
 from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_range
+from tidegate.source.recipe import Recipe
+from tidegate.source.recipes import recipe_of
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
 LOOK_AGAIN = 5.0
@@ -70,28 +72,29 @@ class GitRepositoryController:
             return Stalled("UnsupportedField", f"not supported yet: {named}")
         pushed = just_pushed(self._origins, obj) if _waits_for_nothing_else(obj) else None
         found = pushed or await read_source(self._origins, ctx.store, obj)
-        await self._trees.record(key_of(obj), found.revision, str(found.repository.path))
-        before = ((obj.get("status") or {}).get("artifact") or {}).get("revision")
+        recipe = await recipe_of(obj, found)
+        await self._trees.record(key_of(obj), recipe.as_json())
+        own = self._origins.is_own(spec.url, found.ref, found.commit)
+        artifact = await self._artifact(obj, found, recipe, rfc3339(ctx.clock.now()), own=own)
         message = f"stored artifact for revision '{found.revision}'"
         return Ready(
             message,
-            status={
-                "artifact": await self._artifact(
-                    obj, found, rfc3339(ctx.clock.now()), own=self._origins.is_own(spec.url, found.ref, found.commit)
-                )
-            },
+            status={"artifact": artifact, "observedIgnore": spec.ignore},
             requeue_after=min(spec.interval_seconds, LOOK_AGAIN) if pushed else spec.interval_seconds,
-            event=message if found.revision != before else None,
+            event=message if _is_new(artifact, obj) else None,
             conditions=await _deployed(obj, ctx),
         )
 
-    async def _artifact(self, obj: Object, found: FoundSource, now: str, *, own: bool) -> dict[str, Any]:
+    async def _artifact(
+        self, obj: Object, found: FoundSource, recipe: Recipe, now: str, *, own: bool
+    ) -> dict[str, Any]:
         """The artifact as Flux's tools show it; its files stay in this process, so the URL is only a name. `own` is a
         commit that an automation of this process has pushed: it starts no build.
         """
-        before = (obj.get("status") or {}).get("artifact") or {}
+        before = _artifact_of(obj)
+        updated = before.get("lastUpdateTime", now) if before.get("digest") == recipe.digest else now
         if before.get("revision") == found.revision:
-            updated, metadata = before.get("lastUpdateTime", now), before.get("metadata")
+            metadata = before.get("metadata")
         else:
             updated = now
             metadata = {BUILDS: BUILDS_NOTHING} if own else await self._metadata(found, before.get("revision"))
@@ -100,6 +103,7 @@ class GitRepositoryController:
         url = f"http://source-controller/{path}"
         return {
             "revision": found.revision,
+            "digest": recipe.digest,
             "lastUpdateTime": updated,
             "path": path,
             "url": url,
@@ -112,6 +116,15 @@ class GitRepositoryController:
         same_ref = bool(name) and f"{name}@sha1:{found.commit}" == found.revision
         workflows = await self._announced(found.repository, found.ref, old if same_ref else None, found.commit)
         return None if workflows is None else {BUILDS: ",".join(workflows) or BUILDS_NOTHING}
+
+
+def _artifact_of(obj: Object) -> dict[str, Any]:
+    return (obj.get("status") or {}).get("artifact") or {}
+
+
+def _is_new(artifact: dict[str, Any], obj: Object) -> bool:
+    before = _artifact_of(obj)
+    return any(artifact[name] != before.get(name) for name in ("revision", "digest"))
 
 
 def _waits_for_nothing_else(obj: Object) -> bool:
@@ -138,7 +151,6 @@ def unsupported(spec: GitRepository) -> list[str]:
     asked = {
         "provider": spec.provider != "generic",
         "verify": spec.verify_mode,
-        "ignore": spec.ignore,
         "include": spec.include,
         "recurseSubmodules": spec.recurse_submodules,
         "sparseCheckout": spec.sparse_checkout,
