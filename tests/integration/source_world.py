@@ -11,7 +11,7 @@ from tidegate.base.errors import TidegateError
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.manual_clock import ManualClock
-from tidegate.engine.outcome import Context
+from tidegate.engine.outcome import Context, Failed
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.engine.status import failure_patch, status_patch
 from tidegate.git.mirror import Mirrors
@@ -105,7 +105,8 @@ class SourceWorld:
         try:
             patch = status_patch(obj, await self.controller.reconcile(obj, self.context), now)
         except TidegateError as error:
-            patch = failure_patch(obj, error.code, error.explain(), now)
+            further = error.conditions if isinstance(error, Failed) else ()
+            patch = failure_patch(obj, error.code, error.explain(), now, further)
         await self.store.patch_status(key, patch, manager="source-controller")
         return (await self.store.get(key))["status"]
 

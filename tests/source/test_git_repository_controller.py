@@ -51,7 +51,6 @@ def test_revisions_are_written_as_flux_writes_them(ref, revision):
 @pytest.mark.parametrize(
     "spec",
     [
-        {"verify": {"mode": "HEAD", "secretRef": {"name": "keys"}}},
         {"recurseSubmodules": True},
         {"sparseCheckout": ["apps"]},
         {"proxySecretRef": {"name": "proxy"}},
@@ -60,7 +59,6 @@ def test_revisions_are_written_as_flux_writes_them(ref, revision):
     ],
 )
 async def test_what_has_no_effect_is_refused_by_name(spec):
-    """Above all `verify`: a signature that nobody checks must not look checked."""
     controller = GitRepositoryController(origins=None, trees=None)
     outcome = await controller.reconcile(source(**spec), SimpleNamespace(store=None, clock=None))
     assert isinstance(outcome, Stalled)

@@ -23,7 +23,7 @@ from tidegate.engine.kept import kept_of
 from tidegate.engine.lanes import LaneOf, Lanes
 from tidegate.engine.merge_apply import ApplyConflict
 from tidegate.engine.metrics import Metrics
-from tidegate.engine.outcome import Context, Controller, Handled, Outcome, Ready, Stalled, Trigger, whole
+from tidegate.engine.outcome import Context, Controller, Failed, Handled, Outcome, Ready, Stalled, Trigger, whole
 from tidegate.engine.ports import Store
 from tidegate.engine.queue import WorkQueue
 from tidegate.engine.status import changes, failure_patch, stalled_beside, status_patch, suspension_patch
@@ -337,7 +337,8 @@ class _Loop:
         return await self._fail(key, obj, type(error).__name__, error.explain(), error)
 
     async def _fail(self, key: ObjectKey, obj: Object, reason: str, message: str, error: Exception) -> float:
-        await self._try_write(key, obj, failure_patch(obj, reason, message, self._now()))
+        further = error.conditions if isinstance(error, Failed) else ()
+        await self._try_write(key, obj, failure_patch(obj, reason, message, self._now(), further))
         await self._context.events.warning(obj, reason, message)
         delay = retry_delay(self._count_failure(key))
         if isinstance(error, RateLimited):

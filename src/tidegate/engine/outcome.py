@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tidegate.base.errors import TidegateError
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.kinds.conditions import Condition
@@ -43,11 +44,20 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Stalled:
-    """The spec is wrong: no retry until it changes. `reason` is Flux's word for it."""
+    """The spec is wrong: no retry until it changes. `reason` is Flux's word for it. `conditions` are further ones."""
 
     reason: str
     message: str
     status: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Sequence[Condition] = ()
+
+
+class Failed(TidegateError):
+    """A raised error that says more than Ready=False: `conditions` are further ones."""
+
+    def __init__(self, message: str, *, code: str, remedy: str | None = None, conditions: Sequence[Condition] = ()):
+        super().__init__(message, code=code, remedy=remedy)
+        self.conditions = conditions
 
 
 @dataclass(frozen=True, slots=True)

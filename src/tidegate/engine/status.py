@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tidegate.engine.outcome import Ready, Stalled, Waiting
@@ -26,15 +27,19 @@ def status_patch(obj: Object, outcome: Ready | Waiting | Stalled, now: str) -> d
         ready = [
             Condition(STALLED, "True", outcome.reason, outcome.message),
             Condition(READY, "False", outcome.reason, outcome.message),
+            *outcome.conditions,
         ]
     return dict(outcome.status) | _common(obj, ready, now)
 
 
-def failure_patch(obj: Object, reason: str, message: str, now: str) -> dict[str, Any]:
-    """The merge patch after an error that is tried again."""
+def failure_patch(
+    obj: Object, reason: str, message: str, now: str, further: Sequence[Condition] = ()
+) -> dict[str, Any]:
+    """The merge patch after an error that is tried again, with further conditions besides Ready."""
     conditions = [
         Condition(RECONCILING, "True", RETRYING, message),
         Condition(READY, "False", reason, message),
+        *further,
     ]
     return _common(obj, conditions, now)
 

@@ -44,7 +44,7 @@ class Origins:
         self._pushes: dict[tuple[str, str], tuple[float, str]] = {}
         self._own: deque[tuple[str, str, str]] = deque(maxlen=OWN_KEPT)
         self._looked: dict[tuple[str, str], float] = {}
-        self._reads: Shared[tuple[str, str, Credentials | None, str | None], tuple[Repository, str]] = Shared()
+        self._reads: Shared[tuple[str, str, Credentials | None, str | None, bool], tuple[Repository, str]] = Shared()
 
     def is_hosted(self, url: str) -> bool:
         """Whether the URL names a repository of this Tidegate."""
@@ -66,11 +66,13 @@ class Origins:
         *,
         credentials: Credentials | None = None,
         listed: str | None = None,
+        again: bool = False,
         timeout: float = NETWORK_TIMEOUT,
     ) -> tuple[Repository, str]:
         """A repository that holds the commit at a full ref (or an object id), and that commit. Nothing is fetched
-        where the mirror has it. `listed` is the commit that `refs` has just told for the ref: the remote is not asked
-        again. NotFound where there is no such ref.
+        where the mirror has it, but `again`: a tag may have been signed since, and name the same commit. `listed` is
+        the commit that `refs` has just told for the ref: the remote is not asked again. NotFound where there is no
+        such ref.
         """
         if path := self._hosted(url):
             repository = self._existing(path, url)
@@ -79,11 +81,12 @@ class Origins:
                 raise _no_ref(url, ref)
             return repository, commit
         return await self._reads.call(
-            (url, ref, credentials, listed), lambda: self._refreshed(url, ref, credentials, listed, timeout)
+            (url, ref, credentials, listed, again),
+            lambda: self._refreshed(url, ref, credentials, listed, timeout, again=again),
         )
 
     async def _refreshed(
-        self, url: str, ref: str, credentials: Credentials | None, known: str | None, timeout: float
+        self, url: str, ref: str, credentials: Credentials | None, known: str | None, timeout: float, *, again: bool
     ) -> tuple[Repository, str]:
         remote = self._remote(url, credentials)
         repository = await self._mirrors.open(remote)
@@ -95,7 +98,7 @@ class Origins:
             wanted = listed[ref]
         if await repository.resolve(wanted) is None or ref.startswith("refs/"):
             present = await repository.resolve(ref)
-            if present != wanted:
+            if present != wanted or again:
                 repository = await self._mirrors.fetch(remote, [ref], timeout=timeout)
         commit = await repository.resolve(ref)
         if commit is None:

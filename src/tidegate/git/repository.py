@@ -18,7 +18,7 @@ from tidegate.git.batch import BATCHES, Found, batch_argv
 from tidegate.git.files import CommitFiles
 from tidegate.git.names import branch_ref, check_object_id, check_ref, revision
 from tidegate.git.tree import entries_at, root_of
-from tidegate.git.values import Commit, Signature, parse_commit
+from tidegate.git.values import Commit, Signature, Tag, parse_commit, parse_tag
 
 HISTORY_LIMIT = 10_000
 EXPORT_TIMEOUT = 600.0
@@ -106,6 +106,11 @@ class Repository:
         if found is None or found.type != "commit" or found.data is None:
             raise NotFound(f"no commit {commit} in this repository")
         return parse_commit(commit, found.data)
+
+    async def tag(self, ref: str) -> Tag | None:
+        """The annotated tag at a full ref; None where that is no annotated tag, or nothing."""
+        found = await self._object(check_ref(ref))
+        return None if found is None or found.type != "tag" or found.data is None else parse_tag(found.id, found.data)
 
     async def _object(self, name: str) -> Found | None:
         def asked() -> Found | None:

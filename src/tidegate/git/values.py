@@ -53,6 +53,15 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """An annotated tag: the name that it was given when it was made, and the whole raw object."""
+
+    id: str
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TreeEntry:
     """A folder (mode 40000), file, symlink (120000) or submodule (160000) of a tree. `path` holds bytes that are no
     UTF-8 escaped as surrogates.
@@ -96,6 +105,13 @@ def parse_commit(object_id: str, data: bytes) -> Commit:
         committer=_signature(fields["committer"][0]),
         message=message.decode("utf-8", "replace"),
     )
+
+
+def parse_tag(object_id: str, data: bytes) -> Tag:
+    """A raw tag object."""
+    head = data.partition(b"\n\n")[0].decode("utf-8", "surrogateescape")
+    name = next((line[4:] for line in head.split("\n") if line.startswith("tag ")), "")
+    return Tag(object_id, name, data)
 
 
 def _signature(line: str) -> Signature:

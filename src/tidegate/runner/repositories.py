@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from tidegate.base.errors import NotFound
 from tidegate.engine.ports import Store
 from tidegate.git.mirror import Mirrors
 from tidegate.git.repository import Repository
+from tidegate.kinds.common import GitReference
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.objects import Object, ObjectKey
 from tidegate.kinds.runner import KIND as RUNNER_KIND
@@ -37,18 +39,45 @@ def mirrored(store: Store, mirrors: Mirrors, fetch: Fetch) -> Repositories:
     A mirror holds the branch or tag that its GitRepository follows, so its Runner sees pushes to that alone. What the
     source's status names and this disk has not, after a restart or in a process without the source controller, is
     fetched first: a mirror that is still empty would look as if every branch had been deleted, and then come anew.
+    Of a source with `spec.verify` only what was verified is shown: the mirror itself holds what was fetched to look at.
     """
 
     async def find(runner: Runner) -> Repository | None:
         source = await source_of(store, runner)
         if source is None or (commit := _commit_of(source)) is None:
             return None
-        repository = Repository(mirrors.path(GitRepository.from_object(source).url))
+        spec = GitRepository.from_object(source)
+        repository = Repository(mirrors.path(spec.url))
+        if spec.verify_mode is not None:
+            here = repository.exists() and await repository.resolve(commit) is not None
+            path = repository.path if here else (await fetch(source)).path
+            return VerifiedRepository(path, _ref_of(source, spec.ref), commit)
         if repository.exists() and commit in (await repository.refs()).values():
             return repository
         return await fetch(source)
 
     return find
+
+
+class VerifiedRepository(Repository):
+    """A mirror in which there seems to be one ref, at the commit that was verified."""
+
+    def __init__(self, path: Path, ref: str, commit: str):
+        super().__init__(path)
+        self._shown = {ref: commit}
+
+    async def refs(self, prefix: str = "refs/") -> dict[str, str]:
+        """The ref that is shown, where it is below the prefix."""
+        return {name: commit for name, commit in self._shown.items() if name.startswith(prefix)}
+
+
+def _ref_of(source: Object, ref: GitReference) -> str:
+    """The full ref that a source's revision is of; none that starts anything where it follows a commit."""
+    name = str(source["status"]["artifact"]["revision"]).rpartition("@")[0]
+    if name.startswith("refs/") or not name:
+        return name
+    is_tag = (ref.name or "").startswith("refs/tags/") if ref.name else bool(ref.semver or ref.tag)
+    return f"refs/tags/{name}" if is_tag else f"refs/heads/{name}"
 
 
 def _commit_of(source: Object) -> str | None:

@@ -20,6 +20,7 @@ from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_range
 from tidegate.source.recipe import Recipe
 from tidegate.source.recipes import recipe_of
+from tidegate.source.verification import stalled_without_tag, verification_of
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
 LOOK_AGAIN = 5.0
@@ -70,8 +71,11 @@ class GitRepositoryController:
         if refused := unsupported(spec):
             named = ", ".join(f"spec.{name}" for name in refused)
             return Stalled("UnsupportedField", f"not supported yet: {named}")
+        if (stalled := stalled_without_tag(spec, obj)) is not None:
+            return stalled
         pushed = just_pushed(self._origins, obj) if _waits_for_nothing_else(obj) else None
         found = pushed or await read_source(self._origins, ctx.store, obj)
+        verification = await verification_of(obj, spec, ctx.store, self._origins, found)
         recipe = await recipe_of(obj, found)
         await self._trees.record(key_of(obj), recipe.as_json())
         own = self._origins.is_own(spec.url, found.ref, found.commit)
@@ -79,10 +83,10 @@ class GitRepositoryController:
         message = f"stored artifact for revision '{found.revision}'"
         return Ready(
             message,
-            status={"artifact": artifact, "observedIgnore": spec.ignore},
+            status={"artifact": artifact, "observedIgnore": spec.ignore, **verification.status},
             requeue_after=min(spec.interval_seconds, LOOK_AGAIN) if pushed else spec.interval_seconds,
             event=message if _is_new(artifact, obj) else None,
-            conditions=await _deployed(obj, ctx),
+            conditions=[*verification.conditions, *await _deployed(obj, ctx)],
         )
 
     async def _artifact(
@@ -150,7 +154,6 @@ def unsupported(spec: GitRepository) -> list[str]:
     """Fields that would change what is deployed, or whether it may be, and have no effect here: refused by name."""
     asked = {
         "provider": spec.provider != "generic",
-        "verify": spec.verify_mode,
         "include": spec.include,
         "recurseSubmodules": spec.recurse_submodules,
         "sparseCheckout": spec.sparse_checkout,

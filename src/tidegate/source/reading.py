@@ -12,7 +12,7 @@ from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
 from tidegate.git.secrets import credentials_of
 from tidegate.kinds.git_repository import GitRepository
-from tidegate.kinds.objects import Object, key_of
+from tidegate.kinds.objects import Object
 from tidegate.kinds.semver_ranges import Range, parse_range
 from tidegate.source.versions import TAGS, newest_tag
 
@@ -36,10 +36,7 @@ class FoundSource:
 async def read_source(origins: Origins, store: Store, obj: Object) -> FoundSource:
     """Ask the remote, and fetch what is new. Raises InvalidInput for a wrong spec, NotFound, Denied, Unavailable."""
     spec, versions = GitRepository.from_object(obj), wanted_range(obj)
-    credentials = None
-    if spec.secret_ref is not None:
-        credentials = credentials_of(await read_secret(store, key_of(obj).namespace, spec.secret_ref.name))
-    way: dict[str, Any] = {"credentials": credentials, "timeout": spec.timeout_seconds}
+    way = await way_of(store, spec)
     if versions is None:
         ref = wanted_ref(obj)
         repository, commit = await origins.read(spec.url, ref, **way)
@@ -53,6 +50,19 @@ async def read_source(origins: Origins, store: Store, obj: Object) -> FoundSourc
         )
     repository, commit = await origins.read(spec.url, tag, listed=listed[tag], **way)
     return FoundSource(repository, tag, commit)
+
+
+async def read_tag_again(origins: Origins, store: Store, spec: GitRepository, ref: str) -> None:
+    """Bring a tag as it is now, where the mirror may have one that was made earlier for the same commit."""
+    await origins.read(spec.url, ref, again=True, **await way_of(store, spec))
+
+
+async def way_of(store: Store, spec: GitRepository) -> dict[str, Any]:
+    """How a source's remote is reached, as arguments of Origins."""
+    credentials = None
+    if spec.secret_ref is not None:
+        credentials = credentials_of(await read_secret(store, spec.key.namespace, spec.secret_ref.name))
+    return {"credentials": credentials, "timeout": spec.timeout_seconds}
 
 
 def just_pushed(origins: Origins, obj: Object) -> FoundSource | None:
