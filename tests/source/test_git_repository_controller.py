@@ -53,7 +53,6 @@ def test_revisions_are_written_as_flux_writes_them(ref, revision):
     [
         {"recurseSubmodules": True},
         {"sparseCheckout": ["apps"]},
-        {"proxySecretRef": {"name": "proxy"}},
         {"provider": "github"},
         {"include": [{"repository": {"name": "other"}}]},
     ],

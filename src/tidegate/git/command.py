@@ -55,11 +55,16 @@ def argv(
 
 
 def environment(
-    extra: Mapping[str, str] | None = None, *, secret_config: Sequence[tuple[str, str]] = (), network: bool = False
+    extra: Mapping[str, str] | None = None,
+    *,
+    secret_config: Sequence[tuple[str, str]] = (),
+    network: bool = False,
+    proxies: bool = True,
 ) -> dict[str, str]:
     """git's environment. `secret_config` are settings that may hold secrets: they never appear on a command line.
 
-    With `network` the host's proxy and CA settings are passed on, as the variables that git reads.
+    With `network` the host's proxy and CA settings are passed on, as the variables that git reads; without `proxies`
+    those of CAs alone.
     """
     values = {
         "GIT_CONFIG_NOSYSTEM": "1",
@@ -75,7 +80,8 @@ def environment(
             values |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     if network:
         values |= _certificates()
-    return process.minimal_environment(values | dict(extra or {}), network=network)
+    made = process.minimal_environment(values | dict(extra or {}), network=network)
+    return made if proxies else {name: value for name, value in made.items() if not name.lower().endswith("_proxy")}
 
 
 def _certificates() -> dict[str, str]:

@@ -37,7 +37,8 @@ _SSH_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a Secret of a GitRepository holds: user name and password, or a bearer token, or an ssh identity with the
-    host keys to believe; a CA, and a certificate of the client with its key. Never shown: none of it is in `repr`.
+    host keys to believe; a CA, and a certificate of the client with its key. `proxy` is the URL of the proxy through
+    which the remote is reached, with its user and password. Never shown: none of it is in `repr`.
     """
 
     username: str = field(default="", repr=False)
@@ -48,6 +49,7 @@ class Credentials:
     ca_file: bytes = field(default=b"", repr=False)
     client_certificate: bytes = field(default=b"", repr=False)
     client_key: bytes = field(default=b"", repr=False)
+    proxy: str = field(default="", repr=False)
 
     def header(self) -> str | None:
         """The HTTP header that carries it; InvalidInput where a line break would start another one."""
@@ -155,9 +157,12 @@ def access(remote: Remote) -> Iterator[Access]:
             if credentials.ca_file:
                 extra["GIT_SSL_CAINFO"] = str(write_private(folder / "ca.crt", credentials.ca_file))
             extra |= _client_certificate(credentials, folder)
+        config = http_config(has_secret=bool(secret) or "GIT_SSL_CERT" in extra)
         network = protocol != "file" and not is_loopback(urlsplit(remote.url).hostname or "")
-        env = command.environment(extra, secret_config=secret, network=network)
-        yield Access((protocol,), http_config(has_secret=bool(secret) or "GIT_SSL_CERT" in extra), env | extra)
+        if credentials.proxy and protocol != "file":
+            secret.append(("http.proxy", credentials.proxy))
+        env = command.environment(extra, secret_config=secret, network=network, proxies=not credentials.proxy)
+        yield Access((protocol,), config, env | extra)
 
 
 def _client_certificate(credentials: Credentials, folder: Path) -> dict[str, str]:
@@ -206,6 +211,8 @@ def ssh_command(identity: Path, known_hosts: Path) -> str:
 
 
 def _ssh_environment(url: str, credentials: Credentials, folder: Path) -> dict[str, str]:
+    if credentials.proxy:
+        raise InvalidInput(f"{url} is not reached through a proxy: spec.proxySecretRef is for http and https alone")
     if not credentials.identity or not credentials.known_hosts:
         raise InvalidInput(
             f"{url} needs a Secret with `identity` and `known_hosts`",
@@ -262,6 +269,12 @@ def parse_refs(listing: bytes) -> dict[str, str]:
 
 
 _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
+    (
+        Denied,
+        "is not reached: the proxy refuses its credential",
+        ("error: 407", "HTTP code 407", "response 407"),
+        "look at the username and password of the Secret that proxySecretRef names",
+    ),
     (
         Denied,
         "does not believe the host key",

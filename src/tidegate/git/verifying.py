@@ -5,15 +5,13 @@ gpg and ssh-keygen, in a folder that goes with the call. No keyring of the machi
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput, LimitExceeded
-from tidegate.base.private import write_private
+from tidegate.base.private import private_folder, write_private
 from tidegate.base.process import minimal_environment
 from tidegate.git import command
 from tidegate.git.names import check_object_id
@@ -91,15 +89,16 @@ def _no_keys(kind: str, suffix: str) -> InvalidInput:
 
 
 async def _by_gpg(repository: Repository, kind: str, object_id: str, rings: Sequence[bytes]) -> str:
-    with tempfile.TemporaryDirectory(prefix="tidegate-verify-") as folder:
-        env = minimal_environment({"GNUPGHOME": folder})
+    with private_folder() as folder:
+        home = {"GNUPGHOME": str(folder)}
+        env = minimal_environment(home)
         try:
             read = [await _imported(ring, env) for ring in rings]
             if not any(read):
                 raise InvalidInput("unable to read armored key ring", remedy="gpg --export --armor KEY prints one")
-            said = await _verified(repository, kind, object_id, {"GNUPGHOME": folder}, ())
+            said = await _verified(repository, kind, object_id, home, ())
         finally:
-            if (Path(folder) / "S.gpg-agent").exists():  # somebody's private key is among them
+            if (folder / "S.gpg-agent").exists():  # somebody's private key is among them
                 argv = ["gpgconf", "--kill", "all"]
                 await process.run(argv, env=env, timeout=VERIFY_TIMEOUT, check=False, package="gnupg")
     valid = _VALID.search(said)
@@ -120,10 +119,10 @@ async def _imported(ring: bytes, env: Mapping[str, str]) -> bool:
 
 async def _by_ssh(repository: Repository, kind: str, object_id: str, keys: Sequence[bytes]) -> str:
     signers = allowed_signers(keys)
-    with tempfile.TemporaryDirectory(prefix="tidegate-verify-") as folder:
+    with private_folder() as folder:
         # ssh-keygen is asked for by git, which would only say that the signature is not good.
         await process.run(["ssh-keygen", "-?"], timeout=VERIFY_TIMEOUT, check=False, package="openssh-client")
-        allowed = write_private(Path(folder) / "allowed_signers", signers.encode())
+        allowed = write_private(folder / "allowed_signers", signers.encode())
         said = await _verified(repository, kind, object_id, {}, (f"gpg.ssh.allowedSignersFile={allowed}",))
     good = _GOOD.search(said)
     if good is None:

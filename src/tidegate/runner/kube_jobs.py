@@ -12,6 +12,7 @@ from tidegate.base.errors import InvalidInput, NotFound, TidegateError, Unavaila
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import JobEvents
 from tidegate.engine.secrets import read_secret
+from tidegate.git.secrets import proxy_of
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
@@ -106,6 +107,10 @@ class KubeJobs:
         if spec.secret_ref is not None:
             data = await read_secret(self._store, source["metadata"]["namespace"], spec.secret_ref.name)
             found["credentials"] = {name: base64.b64encode(value).decode() for name, value in data.items()}
+        if spec.proxy_secret_ref is not None:
+            name = spec.proxy_secret_ref.name
+            data = await read_secret(self._store, source["metadata"]["namespace"], name)
+            found["proxy"] = proxy_of(data, name)
         return found
 
     async def _finished(self, key: ObjectKey, events: JobEvents) -> Mapping[str, Any]:

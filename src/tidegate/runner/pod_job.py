@@ -19,6 +19,7 @@ from tidegate.build.spawn import build_image
 from tidegate.engine.clock import SystemClock
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
+from tidegate.git.remote import Credentials
 from tidegate.git.repository import Repository
 from tidegate.git.secrets import credentials_of
 from tidegate.runner.actions.action import Services
@@ -71,6 +72,8 @@ async def _fetch(source: Mapping[str, Any], work: Path) -> None:
     data = {key: base64.b64decode(value) for key, value in dict(source.get("credentials") or {}).items()}
     origins = Origins(_mirrors(work), lambda _: None, _nothing_hosted)
     credentials = credentials_of(data) if data else None
+    if source.get("proxy"):
+        credentials = replace(credentials or Credentials(), proxy=str(source["proxy"]))
     repository, _ = await origins.read(str(source["url"]), str(source["ref"]), credentials=credentials)
     if await repository.resolve(str(source["commit"])) is None:
         await origins.read(str(source["url"]), str(source["commit"]), credentials=credentials)
@@ -87,7 +90,9 @@ async def _nothing_hosted(_repository: Path) -> None:
 def _source(given: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(given.read_bytes())
-        return {name: value[name] for name in ("url", "ref", "commit")} | {"credentials": value.get("credentials")}
+        return {name: value[name] for name in ("url", "ref", "commit")} | {
+            name: value.get(name) for name in ("credentials", "proxy")
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_job(given, error) from None
 

@@ -157,6 +157,6 @@ def unsupported(spec: GitRepository) -> list[str]:
         "include": spec.include,
         "recurseSubmodules": spec.recurse_submodules,
         "sparseCheckout": spec.sparse_checkout,
-        "proxySecretRef": spec.proxy_secret_ref,
+        "proxySecretRef with an ssh URL": spec.proxy_secret_ref is not None and spec.url.startswith("ssh:"),
     }
     return [name for name, value in asked.items() if value]

@@ -7,10 +7,9 @@ from typing import Any
 
 from tidegate.base.errors import NotFound
 from tidegate.engine.ports import Store
-from tidegate.engine.secrets import read_secret
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
-from tidegate.git.secrets import credentials_of
+from tidegate.git.secrets import credentials_for
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.objects import Object
 from tidegate.kinds.semver_ranges import Range, parse_range
@@ -59,10 +58,7 @@ async def read_tag_again(origins: Origins, store: Store, spec: GitRepository, re
 
 async def way_of(store: Store, spec: GitRepository) -> dict[str, Any]:
     """How a source's remote is reached, as arguments of Origins."""
-    credentials = None
-    if spec.secret_ref is not None:
-        credentials = credentials_of(await read_secret(store, spec.key.namespace, spec.secret_ref.name))
-    return {"credentials": credentials, "timeout": spec.timeout_seconds}
+    return {"credentials": await credentials_for(store, spec), "timeout": spec.timeout_seconds}
 
 
 def just_pushed(origins: Origins, obj: Object) -> FoundSource | None:

@@ -13,7 +13,7 @@ from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, T
 from tidegate.engine.secrets import read_secret
 from tidegate.git.origins import Origins
 from tidegate.git.remote import Credentials
-from tidegate.git.secrets import credentials_of
+from tidegate.git.secrets import credentials_for
 from tidegate.git.signing import SigningKey
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
@@ -101,14 +101,12 @@ async def _keys(
     spec: ImageUpdateAutomation, source: GitRepository, ctx: Context
 ) -> tuple[Credentials | None, SigningKey | None]:
     """What the Secrets of the source and of the automation hold."""
-    credentials = signing = None
-    if source.secret_ref is not None:
-        credentials = credentials_of(await read_secret(ctx.store, source.key.namespace, source.secret_ref.name))
+    signing = None
     if spec.signing_key_ref is not None:
         name = spec.signing_key_ref.name
         data = await read_secret(ctx.store, spec.key.namespace, name)
         signing = SigningKey.of(data, spec.signing_key_type or "gpg", f"{spec.key.namespace}/{name}")
-    return credentials, signing
+    return await credentials_for(ctx.store, source), signing
 
 
 def _conclude(obj: Object, spec: ImageUpdateAutomation, target: Target, result: Result, now: str) -> Ready:
