@@ -1,4 +1,4 @@
-"""Run the benchmarks named on the command line, or all: `python -m benchmarks [help|select|scan|lint|demo|cluster]…`.
+"""Run the benchmarks named on the command line, or all: `python -m benchmarks [NAME]…`, of those that ALL has.
 
 `python -m benchmarks cluster --help` says how to measure one of its figures alone, or with fewer objects.
 """
@@ -6,12 +6,13 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cluster, demo, lint, scan, select, start
+from benchmarks import cluster, demo, lint, scan, select, start, update
 
 ALL = {
     "help": start.measure,
     "select": select.measure,
     "scan": scan.measure,
+    "update": update.measure,
     "lint": lint.measure,
     "demo": demo.measure,
     "cluster": cluster.measure,

@@ -111,7 +111,7 @@ class Tidegate:
     def __init__(self, home: Home, pid: int, http: httpx2.AsyncClient):
         self.home = home
         self.pid = pid
-        self._http = http
+        self.http = http
         self._manifest = b""
         self._registry = httpx2.Client(base_url=str(http.base_url), headers=http.headers, trust_env=False, timeout=60)
 
@@ -124,14 +124,14 @@ class Tidegate:
             ("ImagePolicy", "imagepolicies", policy),
         ):
             obj = {"apiVersion": "image.toolkit.fluxcd.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
-            (await self._http.post(f"{OBJECTS}/{plural}", json=obj)).raise_for_status()
+            (await self.http.post(f"{OBJECTS}/{plural}", json=obj)).raise_for_status()
 
     async def until_selected(self, names: Iterable[str]) -> None:
         """Wait until each policy has selected; asked one by one, since a list of a thousand takes memory, too."""
         async with asyncio.timeout(PATIENCE):
             for name in names:
                 while True:
-                    policy = (await self._http.get(f"{OBJECTS}/imagepolicies/{name}")).json()
+                    policy = (await self.http.get(f"{OBJECTS}/imagepolicies/{name}")).json()
                     if "latestRef" in (policy.get("status") or {}):
                         break
                     await asyncio.sleep(0.5)
@@ -150,11 +150,11 @@ class Tidegate:
 
     async def selects(self, name: str) -> float:
         """Push a tag; the seconds until the policy's status names it."""
-        listing = (await self._http.get(f"{OBJECTS}/imagepolicies")).json()
+        listing = (await self.http.get(f"{OBJECTS}/imagepolicies")).json()
         query = {"watch": "true", "resourceVersion": listing["metadata"]["resourceVersion"]}
         async with (
             asyncio.timeout(PATIENCE),
-            self._http.stream("GET", f"{OBJECTS}/imagepolicies", params=query, timeout=None) as answer,
+            self.http.stream("GET", f"{OBJECTS}/imagepolicies", params=query, timeout=None) as answer,
         ):
             begun = time.perf_counter()
             pushing = asyncio.create_task(asyncio.to_thread(self.push, name))
@@ -197,6 +197,7 @@ async def started(folder: Path) -> AsyncIterator[Tidegate]:
 
 def _start(home: Home) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tidegate", "up", "--home", str(home.root), "--port", "0", "--stand-in", "ghcr.io"]
+    (home.root / "server.json").unlink(missing_ok=True)  # that of a process before
     with home.root.with_name("log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=die_with_parent)  # noqa: PLW1509
     deadline = time.monotonic() + START_PATIENCE

@@ -7,7 +7,8 @@ import pytest
 
 from tidegate.git.repository import Repository
 from tidegate.git.values import Signature
-from tidegate.update.automation import MarkerIndex, plan_update
+from tidegate.update.automation import plan_update
+from tidegate.update.marker_index import MarkerIndex
 
 pytestmark = [
     pytest.mark.integration,

@@ -5,7 +5,7 @@ Calls block for as long as git takes (well under a millisecond a file): use them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from tidegate.base.errors import CommandFailed, LimitExceeded, NotFound
 from tidegate.base.files import FILE_LIMIT
 from tidegate.git.batch import BATCHES, WINDOW, Batch
 from tidegate.git.names import check_object_id
-from tidegate.git.tree import files_below, root_of
+from tidegate.git.tree import Paths, files_below, folders, root_of
 from tidegate.git.values import TreeEntry
 
 
@@ -26,7 +26,8 @@ class CommitFiles:
         self._git_dir = git_dir
         self._commit = commit
         self._ids: dict[str, str] | None = None
-        self._folders: set[str] | None = None
+        self._root: str | None = None
+        self._places: Paths | None = None
         self._batch: Batch | None = None
 
     def __enter__(self) -> Self:
@@ -53,25 +54,31 @@ class CommitFiles:
     def paths(self) -> Iterable[str]:
         return self.blobs().keys()
 
+    def entry(self, path: str) -> TreeEntry | None:
+        """What the commit has at a path (the root: the empty string), found without listing the rest."""
+        with self._dropping():
+            if self._places is None:
+                self._places = Paths(self._tree())
+            return self._places.entry(self._opened(), path)
+
+    def folders(self, ids: Sequence[str]) -> Mapping[str, Sequence[TreeEntry]]:
+        """What folders hold themselves, by their ids."""
+        with self._dropping():
+            return folders(self._opened(), ids)
+
     def read(self, path: str) -> bytes:
-        blob = self.blobs().get(path)
-        if blob is None:
+        entry = self.entry(path)
+        if entry is None or not entry.is_file:
             raise NotFound(f"no file {path!r} in commit {self._commit[:12]}")
-        return self.read_blob(blob, name=path)
+        return self.read_blob(entry.id, name=path)
 
     def is_file(self, path: str) -> bool:
-        return path in self.blobs()
+        entry = self.entry(path)
+        return entry is not None and entry.is_file
 
     def is_dir(self, path: str) -> bool:
-        if self._folders is None:
-            self._folders = {""}
-            for name in self.blobs():
-                while "/" in name:
-                    name = name.rpartition("/")[0]  # noqa: PLW2901 - walking up is what this loop does
-                    if name in self._folders:
-                        break
-                    self._folders.add(name)
-        return path in self._folders
+        entry = self.entry(path)
+        return entry is not None and entry.type == "tree"
 
     def read_blob(self, blob: str, *, name: str | None = None) -> bytes:
         """A blob by its id. Raises NotFound, or LimitExceeded past FILE_LIMIT."""
@@ -104,8 +111,12 @@ class CommitFiles:
             raise
 
     def _list(self) -> list[TreeEntry]:
-        batch = self._opened()
-        return [entry for entry in files_below(batch, root_of(batch, self._commit)) if entry.is_file]
+        return [entry for entry in files_below(self._opened(), self._tree()) if entry.is_file]
+
+    def _tree(self) -> str:
+        if self._root is None:
+            self._root = root_of(self._opened(), self._commit)
+        return self._root
 
     def _opened(self) -> Batch:
         if self._batch is None:

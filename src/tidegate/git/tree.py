@@ -14,6 +14,7 @@ from tidegate.git.values import TreeEntry, parse_commit, parse_tree
 ENTRIES_LIMIT = 1_000_000
 """How many entries a commit may have: a few trees that hold each other many times over can name any number."""
 KEPT_ENTRIES = 10_000
+FOLDER_MODE = "40000"
 Entries = tuple[TreeEntry, ...]
 
 
@@ -57,12 +58,12 @@ def root_of(batch: Batch, commit: str) -> str:
 
 def files_below(batch: Batch, root: str, cache: TreeCache = CACHE) -> Iterator[TreeEntry]:
     """Every entry below a tree that is no folder, with its whole path. LimitExceeded past ENTRIES_LIMIT."""
-    folders = [("", root)]
+    level = [("", root)]
     seen = 0
-    while folders:
-        trees = _read(batch, list(dict.fromkeys(tree for _, tree in folders)), cache)
+    while level:
+        trees = folders(batch, list(dict.fromkeys(tree for _, tree in level)), cache)
         below: list[tuple[str, str]] = []
-        for prefix, tree in folders:
+        for prefix, tree in level:
             seen += len(trees[tree])
             if seen > ENTRIES_LIMIT:
                 raise LimitExceeded(f"a commit may have at most {ENTRIES_LIMIT} files and folders")
@@ -72,7 +73,30 @@ def files_below(batch: Batch, root: str, cache: TreeCache = CACHE) -> Iterator[T
                     below.append((f"{path}/", entry.id))
                 else:
                     yield TreeEntry(entry.mode, entry.type, entry.id, path)
-        folders = below
+        level = below
+
+
+class Paths:
+    """Finds what a tree has at paths without listing the rest; each folder on the way is read once."""
+
+    def __init__(self, root: str, cache: TreeCache = CACHE):
+        self._root = root
+        self._cache = cache
+        self._read: dict[str, Mapping[str, TreeEntry]] = {}
+
+    def entry(self, batch: Batch, path: str) -> TreeEntry | None:
+        """The entry, under its name alone, or None; the empty path is the tree itself."""
+        entry: TreeEntry | None = TreeEntry(FOLDER_MODE, "tree", self._root, "")
+        for part in path.split("/") if path else ():
+            if entry is None or entry.type != "tree":
+                return None
+            entry = self._names(batch, entry.id).get(part)
+        return entry
+
+    def _names(self, batch: Batch, tree: str) -> Mapping[str, TreeEntry]:
+        if tree not in self._read:
+            self._read[tree] = {entry.path: entry for entry in folders(batch, [tree], self._cache)[tree]}
+        return self._read[tree]
 
 
 def entries_at(batch: Batch, root: str, paths: Iterable[str], cache: TreeCache = CACHE) -> dict[str, tuple[str, str]]:
@@ -83,7 +107,7 @@ def entries_at(batch: Batch, root: str, paths: Iterable[str], cache: TreeCache =
         above, tree = "", root
         for part in path.split("/"):
             if tree not in trees:
-                trees[tree] = {entry.path: entry for entry in _read(batch, [tree], cache)[tree]}
+                trees[tree] = {entry.path: entry for entry in folders(batch, [tree], cache)[tree]}
             entry = trees[tree].get(part)
             if entry is None:
                 break
@@ -94,7 +118,8 @@ def entries_at(batch: Batch, root: str, paths: Iterable[str], cache: TreeCache =
     return found
 
 
-def _read(batch: Batch, trees: Sequence[str], cache: TreeCache) -> dict[str, Entries]:
+def folders(batch: Batch, trees: Sequence[str], cache: TreeCache = CACHE) -> dict[str, Entries]:
+    """What trees hold themselves, by their ids. Raises NotFound, LimitExceeded."""
     known = {tree: entries for tree in trees if (entries := cache.get(tree)) is not None}
     unread = [tree for tree in trees if tree not in known]
     for start in range(0, len(unread), WINDOW):

@@ -20,8 +20,8 @@ from tidegate.kinds.objects import Object
 from tidegate.kinds.receiver import Receiver
 from tidegate.lint.findings import Finding, Level, Rule
 from tidegate.lint.patched import find_patches
-from tidegate.update.automation import is_yaml
 from tidegate.update.marker import WORD, FileMarkers
+from tidegate.update.marker_index import is_yaml
 from tidegate.update.markers import NOTHING, find_markers
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import is_workflow, parse_workflow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tidegate.base.errors import NotFound
+from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.kinds.reference import Reference, parse
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.credentials import Access
@@ -12,7 +12,8 @@ REVISION = "org.opencontainers.image.revision"
 
 
 async def revision_of_image(client: RegistryClient, access: Access, reference: str) -> str | None:
-    """The value of the label `org.opencontainers.image.revision`; None where the image has none, or is not there.
+    """The value of the label `org.opencontainers.image.revision`; None where the image has none, is not there, or is
+    none that could run (a chart, say).
 
     All platforms of an index are built from one commit, so its first image answers for all.
     """
@@ -25,7 +26,11 @@ async def revision_of_image(client: RegistryClient, access: Access, reference: s
                 return None
             descriptor, data = await client.manifest(Reference(wanted.repository, digest=manifests[0].digest))
         manifest = Manifest.from_bytes(data, descriptor.media_type)
-        config = ImageConfig.from_bytes(await client.read_blob(wanted.repository, manifest.config))
+        data = await client.read_blob(wanted.repository, manifest.config)
     except NotFound:
+        return None
+    try:
+        config = ImageConfig.from_bytes(data)
+    except InvalidInput:
         return None
     return config.config.labels.get(REVISION)

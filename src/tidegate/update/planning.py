@@ -20,8 +20,9 @@ from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
 from tidegate.update import feedback
-from tidegate.update.automation import MarkerIndex, chosen, plan_update, tree_path
+from tidegate.update.automation import chosen, plan_update, tree_path
 from tidegate.update.edit import Edited
+from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
 from tidegate.update.selections import GROUP, POLICY_KIND, Selections, observed_policies, selections
 from tidegate.update.target import Target
@@ -141,8 +142,17 @@ class Planner:
                 image,
                 revision_of=partial(self._revision_of, await _access(policy, work.ctx)),
                 is_own=partial(_is_own, repository, work.author),
-                image_at=partial(_image_at, repository, work.spec.update_path, policy),
+                image_at=partial(self._image_at, repository, work.spec.update_path, policy),
             )
+
+    async def _image_at(self, repository: Repository, path: str, policy: str, commit: str) -> str | None:
+        """The image that a policy's marker had at a commit."""
+        edited = await asyncio.to_thread(self._plan_one, repository, commit, path, policy)
+        return next((change.old for change in edited.changes if change.policy == policy and ":" in change.old), None)
+
+    def _plan_one(self, repository: Repository, commit: str, path: str, policy: str) -> Edited:
+        with repository.files(commit) as files:
+            return plan_update(files, path, {policy: "tidegate.invalid/none:none"}, index=self._index)
 
 
 async def signed(repository: Repository, work: Work, commit: str) -> str:
@@ -193,14 +203,3 @@ async def _access(policy: str, ctx: Context) -> Access:
         return await image_access(ctx.store, ImageRepository.from_object(await ctx.store.get(scanned)))
     except NotFound:
         return Access()
-
-
-async def _image_at(repository: Repository, path: str, policy: str, commit: str) -> str | None:
-    """The image that a policy's marker had at a commit."""
-    edited = await asyncio.to_thread(_plan_one, repository, commit, path, {policy: "tidegate.invalid/none:none"})
-    return next((change.old for change in edited.changes if change.policy == policy and ":" in change.old), None)
-
-
-def _plan_one(repository: Repository, commit: str, path: str, references: Mapping[str, str]) -> Edited:
-    with repository.files(commit) as files:
-        return plan_update(files, path, references)
