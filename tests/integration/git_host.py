@@ -23,7 +23,8 @@ PROTECTED = "receive-pack"
 class GitHost:
     """One repository, `acme/shop.git`, which everybody may read, and whoever has the password may push to.
 
-    `before` is called once, in the server's thread, when a request comes whose path and query hold `moment`.
+    `before` is called once, in the server's thread, when a request comes whose path and query hold `moment`, `after`
+    when it is done and not yet answered. Where one raises ConnectionAbortedError, the connection is cut.
     """
 
     def __init__(self, folder: Path):
@@ -32,6 +33,7 @@ class GitHost:
         self.port = 0
         self.moment = ""
         self.before: Callable[[], None] | None = None
+        self.after: Callable[[], None] | None = None
         self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=None)
         for setting in ("http.receivepack=true", "core.logAllRefUpdates=true", "receive.fsckObjects=true"):
             self.git("config", *setting.split("="))
@@ -76,11 +78,28 @@ class GitHost:
         """Call `before` when the next request comes whose path and query hold `moment`."""
         self.moment, self.before = moment, before
 
+    def once_after(self, moment: str, after: Callable[[], None]) -> None:
+        """Call `after` when the next request that holds `moment` is done, before it is answered."""
+        self.moment, self.after = moment, after
+
     def reached(self, target: str) -> None:
         """A request has come."""
         if self.before is not None and self.moment in target:
             call, self.before = self.before, None
             call()
+
+    def done(self, target: str) -> None:
+        """A request has had its effect."""
+        if self.after is not None and self.moment in target:
+            call, self.after = self.after, None
+            call()
+
+    def hook(self, name: str, script: str) -> None:
+        """Make a shell script a hook of the repository."""
+        path = self.bare / "hooks" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -99,6 +118,20 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="host"')
             self.end_headers()
             return
+        try:
+            answer = self._answered(body)
+        except ConnectionAbortedError:
+            self.close_connection = True
+            return
+        head, _, content = answer.partition(b"\r\n\r\n")
+        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(headers.pop("Status", "200").split(" ")[0]))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _answered(self, body: bytes) -> bytes:
         self.host.reached(self.path)
         path, _, query = self.path.partition("?")
         environment = {
@@ -111,13 +144,8 @@ class _Handler(BaseHTTPRequestHandler):
         done = subprocess.run(
             ["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=TIMEOUT, check=False
         )
-        head, _, content = done.stdout.partition(b"\r\n\r\n")
-        headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
-        self.send_response(int(headers.pop("Status", "200").split(" ")[0]))
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        self.host.done(self.path)
+        return done.stdout
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

@@ -7,13 +7,14 @@ import pytest
 from tests.integration.needed import need
 from tests.integration.ssh_remote import Clone, SshRemote
 
+from tidegate.base.errors import Denied
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.outcome import Context, Ready
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
-from tidegate.kinds.objects import key_of
+from tidegate.kinds.objects import ObjectKey, key_of
 from tidegate.update.controller import ImageUpdateAutomationController
 
 pytestmark = pytest.mark.integration
@@ -178,3 +179,22 @@ async def test_only_the_policies_that_are_selected_are_written(world):
     assert world.git("diff", "--name-only", "main~1", "main") == "other.yaml"
     assert outcome.status["observedPolicies"] == {"api": {"name": "ghcr.io/me/api", "tag": "2.0.0"}}
     assert "deploy.yaml" not in outcome.message
+
+
+async def test_a_wrong_host_key_is_not_believed_and_nothing_is_sent_there(world):
+    need("ssh-keygen", "openssh-client")
+    key = await world.automation()
+    other = world.remote.new_key("other").with_suffix(".pub").read_text().rsplit(" ", 1)[0]
+    known = f"[127.0.0.1]:{world.remote.port} {other}\n"
+    secret = ObjectKey("", "Secret", "apps", "git")
+    await world.store.patch(secret, {"data": {"known_hosts": base64.b64encode(known.encode()).decode()}}, manager="t")
+    before = world.git("rev-parse", "main")
+    with pytest.raises(Denied, match="does not believe the host key") as refused:
+        await world.reconcile(key)
+    assert "ssh-keyscan" in refused.value.explain()
+    assert "PRIVATE KEY" not in refused.value.explain()
+    assert world.git("rev-parse", "main") == before
+    right = base64.b64encode(world.remote.known_hosts().encode()).decode()
+    await world.store.patch(secret, {"data": {"known_hosts": right}}, manager="t")
+    outcome = await world.reconcile(key)
+    assert outcome.status["lastPushCommit"] == world.git("rev-parse", "main") != before

@@ -34,9 +34,9 @@ SOURCE = ObjectKey("source.toolkit.fluxcd.io", "GitRepository", SPACE, "cluster"
 class World:
     """A remote with an application for each name, their objects, and the controllers that write and read it."""
 
-    def __init__(self, host, folder):
+    def __init__(self, host, folder, clock=None):
         self.host, self.folder = host, folder
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.store = SqliteStore(folder / "store.db", self.clock)
         self.context = Context(self.store, self.clock, EventRecorder(self.store, self.clock, "test"))
         self.restart()
@@ -49,6 +49,9 @@ class World:
 
     async def make(self, password=PASSWORD):
         self.host.commit("Add", {path(name): marked(name, "1.0.0") for name in NAMES})
+        await self.add_objects(password)
+
+    async def add_objects(self, password=PASSWORD):
         given = {"username": USER, "password": password}
         data = {name: base64.b64encode(value.encode()).decode() for name, value in given.items()}
         await self.create("v1", "Secret", "push", None, data=data)

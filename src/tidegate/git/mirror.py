@@ -18,6 +18,7 @@ from tidegate.git.command import TOLERATED_FSCK
 from tidegate.git.names import branch_ref, check_object_id, check_ref, is_object_id
 from tidegate.git.remote import Remote, access, explain, fetching, pushing
 from tidegate.git.repository import Repository
+from tidegate.git.words import said_by_remote, without_secrets
 
 ALL_REFS = ("refs/heads/*", "refs/tags/*")
 _OPTION = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
@@ -147,7 +148,7 @@ class Mirrors:
                 repository.path, remote.url, commit, ref, expected,
                 options=options, protocols=way.protocols, config=way.config,
             )  # fmt: skip
-            await _pushed(argv, remote.url, branch, way.env, timeout)
+            await _pushed(argv, remote, branch, way.env, timeout)
         await self._follow(repository, ref, commit)
 
     async def push_to(
@@ -166,7 +167,7 @@ class Mirrors:
                 repository.path, remote.url, commit, check_ref(ref), None,
                 leased=False, options=options, protocols=way.protocols, config=way.config,
             )  # fmt: skip
-            await _pushed(argv, remote.url, ref, way.env, timeout)
+            await _pushed(argv, remote, ref, way.env, timeout)
 
     async def _follow(self, repository: Repository, ref: str, commit: str) -> None:
         try:
@@ -186,11 +187,11 @@ class Mirrors:
         return self._locks.setdefault(url, asyncio.Lock())
 
 
-async def _pushed(argv: Sequence[str], url: str, name: str, env: Mapping[str, str], timeout: float) -> None:
+async def _pushed(argv: Sequence[str], remote: Remote, name: str, env: Mapping[str, str], timeout: float) -> None:
     try:
         await command.run(argv, env=env, timeout=timeout)
     except CommandFailed as error:
-        raise explain_push(error, url, name) from None
+        raise explain_push(without_secrets(error, remote.credentials), remote.url, name) from None
 
 
 def explain_push(error: CommandFailed, url: str, branch: str) -> TidegateError:
@@ -201,7 +202,7 @@ def explain_push(error: CommandFailed, url: str, branch: str) -> TidegateError:
     reason = next((line for line in words.splitlines() if "rejected]" in line), "").strip()
     if "[remote rejected]" not in reason or any(word in reason for word in _LOST[3:]):
         return Conflict(f"somebody pushed to {branch} of {url} first: {reason}")
-    said = " ".join(line.removeprefix("remote:").strip() for line in words.splitlines() if line.startswith("remote:"))
+    said = said_by_remote(words)
     return Denied(
         f"{url} refuses the push to {branch}: {reason}{f' ({said})' if said else ''}",
         remedy=f"allow this credential to push to {branch}, or set spec.git.push.branch to another one",

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tidegate.base.errors import Conflict, NotFound
+from tidegate.base.errors import Conflict, Denied, NotFound
 from tidegate.base.steps import Step, reach
 from tidegate.engine.groups import Groups
 from tidegate.git.origins import Origins
@@ -82,7 +82,8 @@ class Pusher:
             await _tell_retry(works, error)
             return {}
         if not any(isinstance(answer, Result) and answer.pushed for answer in answers.values()):
-            return {}
+            # Who is refused is not heard a second time; anything else may come of a branch that has moved.
+            return {work: answer for work, answer in answers.items() if isinstance(answer, Denied)}
         # A branch that took the push was where it was thought to be.
         known = [work for work in works if not isinstance(answers[id(work)], NotFound)]
         return await _with_untold(known, answers, *seen)
