@@ -15,7 +15,7 @@ test: $(VENV)/.ready
 	@$(VENV)/bin/pytest $(AT_ONCE) $(ARGS)
 
 test-crash: $(VENV)/.ready
-	@TIDEGATE_RANDOM_KILLS=100 $(VENV)/bin/pytest -m crash $(ARGS)
+	@TIDEGATE_RANDOM_KILLS=100 TIDEGATE_RACE_ROUNDS=200 $(VENV)/bin/pytest -m crash $(ARGS)
 
 apiserver: $(VENV)/.ready
 	@$(VENV)/bin/python tools/apiserver.py
