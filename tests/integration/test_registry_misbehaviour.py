@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent))  # these folders are no packages
 
 from misbehaving_server import Answer, Server, response, serving
 
-from tidegate.base.errors import Denied, LimitExceeded, RateLimited, TidegateError, Unavailable
+from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, RateLimited, TidegateError, Unavailable
 from tidegate.kinds.reference import Reference, Repository
 from tidegate.oci import transport
 from tidegate.oci.auth import Endpoint
@@ -162,6 +162,35 @@ async def test_credential_goes_to_the_configured_server_and_to_no_realm_elsewher
                     await client.tags(server.repository)
             assert not any("authorization" in head.lower() for head in server.heads)
     assert thief.heads == []
+
+
+async def test_credential_that_no_header_can_carry_is_not_shown() -> None:
+    async with serving(response("200 OK", b'{"tags": []}')) as server:
+        held = Credentials({f"127.0.0.1:{server.port}": Login(registry_token="ghp_secret\n")})
+        async with asking(held) as client:
+            with pytest.raises(Unavailable, match="line break") as caught:
+                await client.tags(server.repository)
+    assert "ghp_secret" not in caught.value.explain()
+    assert server.heads == []
+
+
+async def test_port_that_is_none_is_no_place_to_go_to() -> None:
+    for head in ("location: https://127.0.0.1:99999/x", 'www-authenticate: Bearer realm="https://127.0.0.1:99999/t"'):
+        status = "302 Found" if head.startswith("location") else "401 Unauthorized"
+        async with serving(response(status, b"", head)) as server, asking() as client:
+            with pytest.raises(Unavailable, match=r"port is none|is no URL"):
+                await client.tags(server.repository)
+    async with asking() as client:
+        with pytest.raises(InvalidInput, match="no address of a registry"):
+            await client.tags(Repository("127.0.0.1:99999", "acme/web"))
+
+
+async def test_name_that_leads_out_of_the_repositories_is_not_asked_for() -> None:
+    async with serving(response("200 OK", b'{"tags": []}')) as server, asking() as client:
+        for path in ("../../admin", "acme/./web", "acme/.."):
+            with pytest.raises(InvalidInput, match="leads out"):
+                await client.tags(Repository(server.repository.registry, path))
+    assert server.heads == []
 
 
 async def test_upload_that_the_server_cuts_off_is_begun_again(tmp_path: Path) -> None:

@@ -64,3 +64,10 @@ def test_a_repository_has_neither_tag_nor_digest():
     for text in ("ghcr.io/acme/web:1.0", f"ghcr.io/acme/web@{DIGEST}"):
         with pytest.raises(InvalidInput):
             parse_repository(text)
+
+
+def test_of_a_long_one_the_error_shows_the_beginning():
+    for text in ("a" * 100_000, "A" * 100_000, f"ghcr.io/web@{'x' * 100_000}", f"{'&.' * 50_000}%/web"):
+        with pytest.raises(InvalidInput) as caught:
+            parse(text)
+        assert len(caught.value.message) < 1_500

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidegate.base.errors import RateLimited
@@ -171,6 +171,7 @@ def test_hosts_have_budgets_of_their_own_and_are_bounded_in_number(time: Time) -
     assert budgets.of(httpx2.URL("https://a.example/")) is not one
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.sampled_from([200, 304, 429, 503]),
     st.dictionaries(

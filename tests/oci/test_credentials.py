@@ -112,6 +112,11 @@ def test_fields_instead_of_auth_and_tokens() -> None:
     assert held.for_repository(parse_repository("b.example/x/y")) == Login(identity_token="i")
 
 
+def test_the_end_of_a_line_is_no_part_of_a_token() -> None:
+    held = credentials(**{"a.example": {"registrytoken": "ready\n"}})
+    assert held.for_repository(parse_repository("a.example/x/y")) == Login(registry_token="ready")
+
+
 def test_older_dockercfg_has_the_hosts_at_the_top() -> None:
     held = Credentials.from_docker_config(json.dumps({"ghcr.io": {"auth": AUTH}}).encode())
     assert held.for_repository(parse_repository("ghcr.io/acme/web")) == LOGIN
@@ -133,6 +138,9 @@ def test_config_without_auths_has_no_login() -> None:
         b'{"auths": {"ghcr.io": {"auth": "secret-not-base64!"}}}',
         b'{"auths": {"ghcr.io": {"auth": "c2VjcmV0"}}}',
         b'{"auths": {"ghcr.io": {"password": 7}}}',
+        b'{"auths": {"ghcr.io": {"username": "secret", "password": "\\ud800"}}}',
+        b'{"auths": {"ghcr.io": {"identitytoken": "secret\\ud800"}}}',
+        b'{"auths": {"ghcr.io": {"registrytoken": "sec\\nret"}}}',
     ],
 )
 def test_broken_config_is_refused_without_showing_it(data: bytes) -> None:

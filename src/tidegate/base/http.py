@@ -108,6 +108,11 @@ def shown(url: httpx2.URL | str) -> str:
     return str(parsed.copy_with(username=None, password=None, query=None, fragment=None))
 
 
+def has_port(url: httpx2.URL) -> bool:
+    """Whether the port of a URL is one: a socket raises OverflowError for others, which is no error of httpx's."""
+    return url.port is None or 0 <= url.port <= 65535
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host`, a name or an address, is this machine by its spelling; nothing is looked up."""
     name = host.strip("[]").lower()

@@ -11,6 +11,7 @@ from tidegate.base.errors import InvalidInput
 DEFAULT_REGISTRY = "index.docker.io"
 DEFAULT_TAG = "latest"
 LONGEST_PATH = 255
+_LONGEST_SHOWN = 300
 _PATH = re.compile(r"[a-z0-9_\-./]+", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_\-.]{1,128}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
@@ -48,10 +49,10 @@ def parse(text: str) -> Reference:
     """
     base, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
-        raise _invalid(text, f"{digest!r} is no sha256 digest")
+        raise _invalid(text, f"{_shown(digest)} is no sha256 digest")
     name, tag = _split_tag(base)
     if tag is not None and not _TAG.fullmatch(tag):
-        raise _invalid(text, f"{tag!r} is no tag")
+        raise _invalid(text, f"{_shown(tag)} is no tag")
     repository = _repository(text, name)
     if not at:
         return Reference(repository, tag or DEFAULT_TAG)
@@ -76,7 +77,7 @@ def _repository(text: str, name: str) -> Repository:
     registry, path = (first, rest) if is_registry else ("", name)
     _check_path(text, path)
     if not _is_authority(registry):
-        raise _invalid(text, f"{registry!r} is no registry host")
+        raise _invalid(text, f"{_shown(registry)} is no registry host")
     if registry in ("", "docker.io"):
         registry = DEFAULT_REGISTRY
     if registry == DEFAULT_REGISTRY and "/" not in path:
@@ -86,7 +87,7 @@ def _repository(text: str, name: str) -> Repository:
 
 def _check_path(text: str, path: str) -> None:
     if not _PATH.fullmatch(path) or len(path) > LONGEST_PATH:
-        raise _invalid(text, f"the repository {path!r} may hold 1 to {LONGEST_PATH} of a-z, 0-9, _ - . and /")
+        raise _invalid(text, f"the repository {_shown(path)} may hold 1 to {LONGEST_PATH} of a-z, 0-9, _ - . and /")
 
 
 def _is_authority(text: str) -> bool:
@@ -103,4 +104,8 @@ def _is_authority(text: str) -> bool:
 
 
 def _invalid(text: str, why: str) -> InvalidInput:
-    return InvalidInput(f"{text!r} is no image reference: {why}", remedy="write HOST/REPOSITORY[:TAG][@sha256:…]")
+    return InvalidInput(f"{_shown(text)} is no image reference: {why}", remedy="write HOST/REPOSITORY[:TAG][@sha256:…]")
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…")

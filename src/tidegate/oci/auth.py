@@ -14,16 +14,19 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from tidegate.base.errors import Denied, InvalidInput, Unavailable
-from tidegate.base.http import is_loopback, shown
+from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, Unavailable
+from tidegate.base.http import has_port, is_loopback, shown
+from tidegate.base.json_size import check_json
 from tidegate.oci.credentials import Login
 
 TOKEN_LIMIT = 1024 * 1024
 """Bytes of a token endpoint's answer."""
+_VALUES_LIMIT = 10_000
 _DEFAULT_LIFE = 60.0
 _MARGIN = 10.0
 _LARGEST_LIFE = 24 * 3600.0
 _TOKENS_KEPT = 2048
+_TOKEN = re.compile(r"[!-~]{1,16384}", re.ASCII)
 _CHALLENGE = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,"]*))?')
 
 Flow = Generator[httpx2.Request, httpx2.Response, None]
@@ -216,12 +219,13 @@ class Authenticator:
         if response.status_code != 200:
             raise Unavailable(f"{where} answered the request for a token with {response.status_code}")
         try:
+            check_json(response.content, _VALUES_LIMIT)
             answer = json.loads(response.content)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, LimitExceeded):
             answer = None
         fields = answer if isinstance(answer, dict) else {}
         value = fields.get("token") or fields.get("access_token")
-        if not isinstance(value, str) or not value.isascii() or not value.isprintable():
+        if not isinstance(value, str) or not _TOKEN.fullmatch(value):
             raise Unavailable(f"{where} answered the request for a token with something else")
         seconds = _seconds(fields.get("expires_in"))
         return _Token(value, self._monotonic() + max(seconds - _MARGIN, seconds / 2))
@@ -239,6 +243,7 @@ def _seconds(life: object) -> float:
 
 def _parsed(text: str) -> httpx2.URL | None:
     try:
-        return httpx2.URL(text)
+        url = httpx2.URL(text)
     except httpx2.InvalidURL:
         return None
+    return url if has_port(url) else None

@@ -253,6 +253,10 @@ class RegistryClient:
             return
 
     def _transport(self, repository: Repository) -> RegistryTransport:
+        if {".", ".."} & set(repository.path.split("/")):  # a URL would be shortened by them
+            raise InvalidInput(
+                f"{repository} leads out of the registry's repositories", remedy="write it without . or .."
+            )
         way = self._way(repository)
         found = self._transports.pop(way, None)
         if found is None:

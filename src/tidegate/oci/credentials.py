@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from tidegate.oci.routes import Route
 
 _DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _LIMIT = 1024 * 1024
+_TOKEN = re.compile(r"[!-~]*", re.ASCII)  # a header carries it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +124,24 @@ def _login(key: str, entry: object) -> Login:
     texts = {name: entry.get(name) or "" for name in ("username", "password", "auth", "identitytoken", "registrytoken")}
     if not all(isinstance(text, str) for text in texts.values()):
         raise InvalidInput("a field of the registry credentials is no string", where=where)
+    if not all(_is_utf8(text) for text in texts.values()):
+        raise InvalidInput("a field of the registry credentials is no text", where=where)
+    token = texts["registrytoken"].strip()
+    if not _TOKEN.fullmatch(token):
+        raise InvalidInput("registrytoken has a character that no token has", where=where)
     username, password = texts["username"], texts["password"]
     if texts["auth"]:
         username, password = _decode(texts["auth"], where)
-    return Login(username, password, texts["identitytoken"], texts["registrytoken"])
+    return Login(username, password, texts["identitytoken"], token)
+
+
+def _is_utf8(text: str) -> bool:
+    """JSON may spell half of a character, which can't be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _decode(auth: str, where: Where) -> tuple[str, str]:

@@ -25,6 +25,8 @@ PROXY = "set username and password, as the proxy knows them, in the Secret that 
 
 def reason(error: Exception) -> str:
     """What happened, in one short line."""
+    if isinstance(error, httpx2.LocalProtocolError):  # its text may show a header, and so a credential
+        return "what is to be sent is no HTTP request; see whether the credential has a line break or the like in it"
     text = " ".join(str(error).split())
     return text[:200] or type(error).__name__
 

@@ -25,7 +25,7 @@ from tidegate.base.errors import (
     TidegateError,
     Unavailable,
 )
-from tidegate.base.http import read_bounded, shown, user_agent
+from tidegate.base.http import has_port, read_bounded, shown, user_agent
 from tidegate.oci.auth import TOKEN_LIMIT, Authenticator, Endpoint
 from tidegate.oci.budget import Budgets
 from tidegate.oci.reaching import PROXY, reason, remedy, speaks_tls
@@ -162,6 +162,8 @@ class RegistryTransport:
             url = base.join(location)
         except httpx2.InvalidURL:
             raise Unavailable(f"the registry {self.host} answered with a location that is no URL") from None
+        if not has_port(url):
+            raise Unavailable(f"the registry {self.host} answered with a location whose port is none")
         if url.scheme != "https" and _origin(url) != _origin(self._base):
             raise Unavailable(
                 f"the registry {self.host} points to {shown(url)}, which is not https",

@@ -33,6 +33,7 @@ GROUP, KIND = "image.toolkit.fluxcd.io", "ImageRepository"
 AT_ONCE = 2_000
 """As many tags are compared without a thread: some milliseconds."""
 DISTRUSTED = "ScanDistrusted"
+_SHOWN = 300
 # Flux asks the cloud for a credential by the identity of its own Pod.
 _INSTEAD = {
     "aws": "let a CronJob renew the 12 hours' token of `aws ecr get-login-password`",
@@ -177,9 +178,10 @@ def image_of(image: str) -> Repository:
     """`spec.image` as a repository: no scheme, no tag, no digest; InvalidInput says so in Flux's words."""
     scheme, separator, _ = image.partition("://")
     if separator:
-        raise InvalidInput(f"image '{image}' should not include URL scheme; remove '{scheme}://'")
+        raise InvalidInput(f"image '{image[:_SHOWN]}' should not include URL scheme; remove '{scheme[:_SHOWN]}://'")
     name = image.rpartition("/")[2]
     ends = [place for place in map(name.find, ":@") if place >= 0]
     if ends:
-        raise InvalidInput(f"image '{image}' should not include a tag; remove '{name[min(ends) :]}'")
+        told = name[min(ends) :][:_SHOWN]
+        raise InvalidInput(f"image '{image[:_SHOWN]}' should not include a tag; remove '{told}'")
     return parse_repository(image)
