@@ -1,6 +1,7 @@
 """How large a document is told before and after it is read."""
 
 import json
+import tracemalloc
 
 import pytest
 
@@ -30,3 +31,22 @@ def test_copies_are_counted_in_all_and_share_nothing() -> None:
         copier.copy(value)
     with pytest.raises(LimitExceeded, match="copy"):
         copier.copy(value)
+
+
+def test_json_text_of_many_strings_is_measured_in_little_memory() -> None:
+    data = b"[" + b'",",' * 200_000 + b'""]'
+    tracemalloc.start()
+    try:
+        check_json(data, 250_000)
+        with pytest.raises(LimitExceeded):
+            check_json(data, 199_999)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(data)
+
+
+def test_json_text_that_breaks_off_in_a_string_is_measured_as_well() -> None:
+    check_json(b'["a,b", "c,d', 4)
+    with pytest.raises(LimitExceeded):
+        check_json(b'["a,b",,,, "c,d', 4)

@@ -101,6 +101,13 @@ async def test_too_many_tags_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         await Registry(page("a", "b", "c")).client().tags(WEB)
 
 
+async def test_page_of_too_many_values_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tag_pages, "VALUES_LIMIT", 20)
+    body = b'{"name": "acme/web", "tags": [' + b"[]," * 20 + b"[]]}"
+    with pytest.raises(LimitExceeded, match="more than 20 values in one page"):
+        await Registry(answer(200, body)).client().tags(WEB)
+
+
 @pytest.mark.parametrize(
     "body",
     [

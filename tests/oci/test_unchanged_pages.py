@@ -122,6 +122,16 @@ def test_what_is_kept_is_bounded_and_what_is_in_use_stays() -> None:
     assert cache.etag(0) is None
 
 
+def test_what_the_headers_and_the_address_hold_counts_as_well() -> None:
+    cache = PageCache(lambda: 0.0)
+    big = "x" * 10_000
+    for number in range(500):
+        headers = httpx2.Headers({"etag": '"x"', "link": f'<?{big}>; rel="next"'})
+        cache.keep(number, Page(httpx2.URL(f"https://registry.example/?{big}"), headers, b""), b"")
+    kept = [number for number in range(500) if cache.etag(number)]
+    assert 0 < len(kept) * 2 * len(big) < page_cache.BYTES_KEPT
+
+
 def test_etag_of_any_length_is_not_kept() -> None:
     cache = PageCache(lambda: 0.0)
     cache.keep("a", entry('"' + "x" * 1000 + '"'), b"")

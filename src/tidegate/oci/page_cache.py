@@ -38,7 +38,8 @@ class _Kept:
 
     @property
     def size(self) -> int:
-        return len(self.packed) + _OVERHEAD
+        told = sum(len(name) + len(value) for name, value in self.headers.raw)
+        return len(self.packed) + told + len(self.etag) + 2 * len(self.url.raw_path) + _OVERHEAD
 
 
 class PageCache:

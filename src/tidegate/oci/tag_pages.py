@@ -8,11 +8,14 @@ import re
 import httpx2
 
 from tidegate.base.errors import LimitExceeded, Unavailable
+from tidegate.base.json_size import check_json
 
 PAGE_LIMIT = 32 * 1024 * 1024
 """Bytes of one page; a registry may ignore `n` and send every tag at once."""
 PAGES_LIMIT = 5_000
 TAGS_LIMIT = 1_000_000
+VALUES_LIMIT = 2_000_000
+"""JSON values of one page: GCR tells much of each tag, but an object takes many times the memory of its text."""
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _LINK = re.compile(r'<([^>]{1,4096})>((?:\s*;\s*[A-Za-z*]+\s*=\s*(?:"[^"]*"|[^\s;,"]*))*)')
 _NEXT = re.compile(r';\s*rel\s*=\s*"?next"?\s*(?:;|$)', re.IGNORECASE)
@@ -75,9 +78,12 @@ def next_link(headers: httpx2.Headers) -> str | None:
 
 def _read_page(body: bytes, host: str) -> list[str]:
     try:
+        check_json(body, VALUES_LIMIT)
         value = json.loads(body)
     except (ValueError, RecursionError):
         value = None
+    except LimitExceeded:
+        raise LimitExceeded(f"the registry {host} answered with more than {VALUES_LIMIT} values in one page") from None
     if not isinstance(value, dict) or "tags" not in value:
         raise Unavailable(
             f"the registry {host} answered the question for tags with something else",
