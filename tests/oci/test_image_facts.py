@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.integration.cosign_world import Images
+from tests.oci.fake_registry import streamed
 from tests.serve.registry_door import HOST, World
 
 from tidegate.base.errors import InvalidInput, NotFound, Unavailable
@@ -148,6 +149,21 @@ async def test_what_is_no_image_is_remembered_as_such(place: Place) -> None:
         await place.facts.platforms(pushed.digest)
 
 
+async def test_how_a_registry_refuses_an_image_is_not_remembered_of_it(place: Place) -> None:
+    image = await place.push("1.0.0", "2026-01-14T10:20:30Z", "linux/arm64")
+    refusals: list[httpx2.Response] = [
+        httpx2.Response(418),
+        httpx2.Response(413),
+        httpx2.Response(200, content=b" " * (values.MANIFEST_LIMIT + 1)),
+    ]
+    for refusal in refusals:
+        client = RegistryClient(http=make_client(httpx2.MockTransport(lambda _, answer=refusal: streamed(answer))))
+        facts = ImageFacts(client, place.cache, parse_repository("bad.example/acme/web"))
+        with pytest.raises(InvalidInput, match="no image that can be read"):
+            await facts.platforms(image.digest)
+    assert await place.facts.platforms(image.digest) == (Platform("linux", "arm64"),)
+
+
 async def test_what_is_not_there_is_asked_again(place: Place) -> None:
     for _ in range(2):
         before = place.requests.count
@@ -183,6 +199,22 @@ def test_of_too_many_facts_the_oldest_are_forgotten(tmp_path: Path) -> None:
     kept = [number for number in range(30) if cache.get(f"digest-{number}", "created") == str(number)]
     assert kept == list(range(kept[0], 30))
     assert 15 <= len(kept) <= 20
+    cache.close()
+
+
+def test_a_file_that_is_torn_further_in_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "facts.db"
+    cache = FactsCache(path)
+    for number in range(2000):
+        cache.put(f"sha256:{number:064}", "created", "x" * 100)
+    cache.close()
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * (path.stat().st_size - 8192))
+    for number in range(2000):
+        assert cache.get(f"sha256:{number:064}", "created") in (None, "x" * 100)
+    cache.put(OTHER, "seen", "now")
+    assert cache.get(OTHER, "seen") == "now"
     cache.close()
 
 

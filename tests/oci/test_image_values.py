@@ -142,3 +142,12 @@ def test_added_layer_comes_last_with_its_history() -> None:
 def test_configuration_without_a_platform_is_refused() -> None:
     with pytest.raises(InvalidInput, match="os or architecture"):
         ImageConfig.from_bytes(b'{"rootfs": {"type": "layers", "diff_ids": []}}')
+
+
+def test_how_a_manifest_is_served_does_not_make_it_an_index() -> None:
+    manifest = json.dumps({"schemaVersion": 2, "config": {}, "layers": []}).encode()
+    index = json.dumps({"schemaVersion": 2, "manifests": []}).encode()
+    assert values.media_type_of(manifest, values.DOCKER_MANIFEST) == values.DOCKER_MANIFEST
+    for data, served in ((manifest, values.OCI_INDEX), (index, values.OCI_MANIFEST)):
+        with pytest.raises(InvalidInput, match="none by its fields"):
+            values.media_type_of(data, served)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.select.beyond_world import POLICY, BeyondWorld
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound, Unavailable
+from tidegate.engine.clock import rfc3339
 from tidegate.engine.outcome import Ready, Stalled, Waiting
 from tidegate.select import builds
 
@@ -172,6 +174,21 @@ async def test_of_what_the_policy_admits_the_newest_build_is_selected(world: Bey
         "2.0.0": "outside the range 1.x",
         "1.3.0": "its image does not say when it was made",
     }
+
+
+async def test_an_image_that_says_it_was_made_long_from_now_does_not_win(world: BeyondWorld) -> None:
+    now = world.clock.now()
+    soon, late = (rfc3339(now + timedelta(hours=hours)) for hours in (20, 30))
+    await world.push("1.0.0", soon)
+    await world.push("1.1.0", late)
+    await world.push("1.2.0", "9999-12-31T23:59:59Z")
+    await world.scanned("1.0.0", "1.1.0", "1.2.0")
+    await world.asking(newest_build="true")
+    assert await world.selected() == "1.0.0"
+    told = await world.condition("NewerRejected")
+    assert f"1.1.0: its image says that it was made at {late}, which is yet to come" in str(told)
+    await world.clock.advance(8 * 3600)
+    assert await world.selected() == "1.1.0"
 
 
 async def test_a_tag_that_is_pushed_anew_is_the_newest_build_once_it_is_looked_at_again(world: BeyondWorld) -> None:

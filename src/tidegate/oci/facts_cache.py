@@ -5,11 +5,10 @@ A file that may be lost: all of it can be read again, but for when an image was 
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tidegate.base.errors import Unavailable
 
@@ -17,6 +16,8 @@ MOST_FACTS = 50_000
 """Past as many, the oldest tenth is forgotten; a fact has about 150 bytes."""
 _BUSY_SECONDS = 5.0
 _SCHEMA = "CREATE TABLE IF NOT EXISTS facts (subject TEXT, name TEXT, value TEXT, UNIQUE (subject, name))"
+
+T = TypeVar("T")
 
 
 class Facts(Protocol):
@@ -63,19 +64,20 @@ class FactsCache:
         """What was kept, or None."""
         if self._connection is None and not self._path.exists():
             return None
-        with self._failing():
-            query = "SELECT value FROM facts WHERE subject = ? AND name = ?"
-            row = self._open().execute(query, (subject, name)).fetchone()
+        query = "SELECT value FROM facts WHERE subject = ? AND name = ?"
+        row = self._use(lambda connection: connection.execute(query, (subject, name)).fetchone())
         return None if row is None else str(row[0])
 
     def put(self, subject: str, name: str, value: str) -> None:
         """Keep a fact, instead of the one that was there."""
-        with self._failing():
-            connection = self._open()
+
+        def keep(connection: sqlite3.Connection) -> None:
             connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (subject, name, value))
             first, last = connection.execute("SELECT min(rowid), max(rowid) FROM facts").fetchone()
             if last - first >= self._most:
                 connection.execute("DELETE FROM facts WHERE rowid <= ?", (first + self._most // 10,))
+
+        self._use(keep)
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -83,20 +85,29 @@ class FactsCache:
             self._connection.close()
             self._connection = None
 
+    def _use(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do it with the file, and where that is torn or another's, which may show late, once more with a new one."""
+        try:
+            try:
+                return work(self._open())
+            except sqlite3.OperationalError:  # a full disk, say
+                raise
+            except sqlite3.DatabaseError:  # what it had is read again
+                self.close()
+                for name in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+                    name.unlink(missing_ok=True)
+                return work(self._open())
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise Unavailable(
+                f"{self._path} can't be used: {error}", remedy="see whether the disk is full; the file may be removed"
+            ) from error
+
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._of_file(self._path)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._connect(self._path)
         return self._connection
-
-    def _of_file(self, path: Path) -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._connect(path)
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:  # no such file of ours, or torn: what it had is read again
-            path.unlink()
-            return self._connect(path)
 
     def _connect(self, path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
@@ -108,13 +119,3 @@ class FactsCache:
             connection.close()
             raise
         return connection
-
-    @contextlib.contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            self.close()
-            raise Unavailable(
-                f"{self._path} can't be used: {error}", remedy="see whether the disk is full; the file may be removed"
-            ) from error

@@ -4,8 +4,9 @@ for which platforms it is there, when it was made, since when it is known here.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
@@ -56,13 +57,17 @@ class ImageFacts:
         return min(found, now)
 
     async def _known(self, digest: str, name: str, read: Callable[[str], Awaitable[str]]) -> str:
-        """A fact from the cache, else read and kept; that something is no image is such a fact too."""
+        """A fact from the cache, else read and kept; that something is no image is such a fact too. How a registry
+        refuses to give it is none: another one, or this one later, has the same bytes under the digest.
+        """
         found = self._cache.get(digest, name)
         if found is None:
             try:
                 found = await read(digest)
-            except (InvalidInput, LimitExceeded) as error:
+            except _NoImageError as error:
                 found = f"{_FAULT}{error.message[:1000]}"
+            except (InvalidInput, LimitExceeded) as error:
+                raise InvalidInput(f"no image that can be read: {error.message}") from error
             if len(found) > LONGEST_FACT:
                 found = f"{_FAULT}what it says of {name} is longer than {LONGEST_FACT} letters"
             self._cache.put(digest, name, found)
@@ -81,20 +86,36 @@ class ImageFacts:
         if isinstance(document, Index):
             images = _images(document)
             if not images:
-                raise InvalidInput("the index has no image with a platform")
+                raise _NoImageError("the index has no image with a platform")
             document = await self._document(images[0].digest)
         if isinstance(document, Index):
-            raise InvalidInput("the index has another index where an image belongs")
+            raise _NoImageError("the index has another index where an image belongs")
         return (await self._config(document)).created
 
     async def _document(self, digest: str) -> Index | Manifest:
         descriptor, data = await self._client.manifest(Reference(self._repository, digest=digest))
-        if descriptor.media_type in INDEX_TYPES:
-            return Index.from_bytes(data, descriptor.media_type)
-        return Manifest.from_bytes(data, descriptor.media_type)
+        with _content():
+            if descriptor.media_type in INDEX_TYPES:
+                return Index.from_bytes(data, descriptor.media_type)
+            return Manifest.from_bytes(data, descriptor.media_type)
 
     async def _config(self, manifest: Manifest) -> ImageConfig:
-        return ImageConfig.from_bytes(await self._client.read_blob(self._repository, manifest.config))
+        data = await self._client.read_blob(self._repository, manifest.config)
+        with _content():
+            return ImageConfig.from_bytes(data)
+
+
+class _NoImageError(InvalidInput):
+    """What stands under the digest, whoever is asked for it."""
+
+
+@contextlib.contextmanager
+def _content() -> Iterator[None]:
+    """Where what has the right digest is read."""
+    try:
+        yield
+    except (InvalidInput, LimitExceeded) as error:
+        raise _NoImageError(error.message) from error
 
 
 def missing_platforms(wanted: tuple[Platform, ...], there: tuple[Platform, ...]) -> tuple[Platform, ...]:

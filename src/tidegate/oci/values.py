@@ -313,8 +313,12 @@ def media_type_of(data: bytes, served: str | None = None) -> str:
     """The media type of a manifest or index: the one inside it, else the one `served`, else by its fields."""
     fields = read_json(data, "manifest")
     inside = fields.get("mediaType")
-    for found in (inside, (served or "").partition(";")[0].strip()):
+    told = (served or "").partition(";")[0].strip()
+    for found in (inside, told):
         if found in INDEX_TYPES or found in MANIFEST_TYPES:
+            other = ("layers", "config") if found in INDEX_TYPES else ("manifests",)
+            if inside is None and any(name in fields for name in other):
+                raise InvalidInput(f"manifest: it is served as {found}, and is none by its fields")
             return str(found)
     if fields.get("schemaVersion") == 2 and inside is None and ("manifests" in fields or "layers" in fields):
         return OCI_INDEX if "manifests" in fields else OCI_MANIFEST

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
-from tidegate.engine.clock import Clock
+from tidegate.engine.clock import Clock, rfc3339
 from tidegate.kinds.reference import Reference, Repository
 from tidegate.oci.facts_cache import Facts
 from tidegate.oci.image_facts import ImageFacts
@@ -18,6 +18,8 @@ MOST_BUILDS = 500
 """Candidates whose time is read; more would be thousands of requests to the registry."""
 LEAST_TRUST, LONGEST_TRUST = 60.0, 3600.0
 """Seconds for which a tag's digest is believed: a quarter of the time that it has stayed, within these bounds."""
+AHEAD = timedelta(days=1)
+"""As much may the clock of whoever built an image be ahead of ours. A time beyond would win for ever."""
 _AT_ONCE = 8
 _TAGS_KEPT = 20_000
 _DIGEST = "digest"
@@ -76,7 +78,11 @@ class Builds:
             created = await facts.created(digest)
         except (InvalidInput, NotFound) as error:
             return error.message
-        return created or "its image does not say when it was made"
+        if created is None:
+            return "its image does not say when it was made"
+        if created - clock.now() > AHEAD:
+            return f"its image says that it was made at {rfc3339(created)}, which is yet to come"
+        return created
 
     async def _digest(self, client: ImageReader, reference: Reference, now: float) -> str | None:
         key = (reference.repository, str(reference.tag))
