@@ -1,8 +1,9 @@
+import asyncio
 import os
 
 import pytest
 
-from tidegate.base.errors import NotFound
+from tidegate.base.errors import NotFound, Unavailable
 from tidegate.engine.file_tags import FileTags, checksum
 from tidegate.engine.ports import TagsLost
 
@@ -88,3 +89,31 @@ async def test_the_same_tags_are_not_written_again(tags, tmp_path):
     assert path.stat().st_mtime_ns == 1
     await tags.put(WEB, MANY[1:])
     assert path.stat().st_mtime_ns != 1
+
+
+async def test_two_objects_of_one_image_may_be_scanned_at_once(tags, tmp_path):
+    lists = [[*MANY, f"2.0.{number}"] for number in range(8)]
+    await asyncio.gather(*(tags.put(WEB, one) for one in lists))
+    assert await tags.get(WEB) in lists
+    only_file(tmp_path)
+
+
+async def test_what_a_killed_process_has_begun_goes_with_the_next_one(tags, tmp_path):
+    await tags.put(WEB, MANY)
+    path = only_file(tmp_path)
+    for name in (".new", ".0123456789abcdef.new"):
+        path.with_suffix(name).write_bytes(b"half")
+    assert await FileTags(tmp_path / "tags").get(WEB) == MANY
+    assert only_file(tmp_path) == path
+
+
+async def test_a_disk_that_takes_nothing_is_told_with_the_file(tags, tmp_path):
+    await tags.put(WEB, ["1"])
+    path = only_file(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(Unavailable, match=f"{path.name} can't be written: Is a directory"):
+        await tags.put(WEB, ["1"])
+    assert only_file(tmp_path) == path
+    with pytest.raises(TagsLost):
+        await tags.get(WEB)

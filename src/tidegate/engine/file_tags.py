@@ -6,18 +6,22 @@ Its first line says what follows. A file that holds something else (a power cut,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import secrets
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import le
 from pathlib import Path
 
+from tidegate.base.disk import disk_error
 from tidegate.base.threads import in_thread
 from tidegate.engine.ports import TagsLost
 
 FORMAT = "tidegate-tags-1"
 HEAD_LIMIT = 200
+_NEW = ".new"
 BLOCK = 1_000
 SMALL = 16 * 1024
 """Bytes of tags that are read and written without a thread."""
@@ -29,9 +33,13 @@ class FileTags:
     def __init__(self, root: Path):
         self._root = root
         root.mkdir(parents=True, exist_ok=True)
+        for left in root.glob(f"*{_NEW}"):  # by a process that was killed
+            left.unlink(missing_ok=True)
 
     async def put(self, repository: str, tags: Sequence[str]) -> str:
-        """Keep `tags`; the answer is their checksum, an Adler-32 as in Flux's `lastScanResult.revision`."""
+        """Keep `tags`; the answer is their checksum, an Adler-32 as in Flux's `lastScanResult.revision`. Unavailable
+        where the disk does not take them.
+        """
         if len(tags) * 16 < SMALL:
             return self._put(repository, tags)
         return await in_thread(self._put, repository, tags)
@@ -67,12 +75,7 @@ class FileTags:
         tags, path = in_order(tags), self._path(repository)
         head = _head(_blocks(tags))
         if not _holds(path, head):
-            self._root.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(".new")
-            with temporary.open("wb") as file:
-                file.write(head)
-                file.writelines(_blocks(tags))
-            temporary.replace(path)
+            _write(path, [head], _blocks(tags))
         return checksum(tags)
 
     def _path(self, repository: str) -> Path:
@@ -125,9 +128,24 @@ def _verified(path: Path, wanted: bytes | None = None) -> bytes | None:
             if wanted is not None and head != wanted:
                 return None
             content = file.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except OSError:
         return None
     return content if head == _head([content]) else None
+
+
+def _write(path: Path, *pieces: Iterable[bytes]) -> None:
+    """Aside under a name of its own, since two objects may have the same image, and then in place."""
+    temporary = path.with_suffix(f".{secrets.token_hex(8)}{_NEW}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            for some in pieces:
+                file.writelines(some)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(error, path) from error
 
 
 def _size(path: Path) -> int:
