@@ -21,7 +21,8 @@ from tidegate.kinds.reference import Reference, Repository
 from tidegate.oci import transport
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.client import RegistryClient
-from tidegate.oci.credentials import Credentials, Login
+from tidegate.oci.credentials import Access, Credentials, Login
+from tidegate.oci.routes import Proxy, Route
 from tidegate.oci.values import Descriptor
 
 pytestmark = pytest.mark.integration
@@ -172,6 +173,18 @@ async def test_credential_that_no_header_can_carry_is_not_shown() -> None:
                 await client.tags(server.repository)
     assert "ghp_secret" not in caught.value.explain()
     assert server.heads == []
+
+
+async def test_what_a_proxy_says_in_the_registrys_name_holds_back_those_alone_who_go_through_it() -> None:
+    wait = response("429 Too Many Requests", b"", "retry-after: 86400")
+    async with serving(wait) as proxy, serving(response("200 OK", b'{"tags": ["a"]}')) as server, asking() as client:
+        way = Route(proxy=Proxy(f"http://127.0.0.1:{proxy.port}"))
+        for _ in range(2):
+            with pytest.raises(RateLimited):
+                await client.using(Access(route=way)).tags(server.repository)
+        assert await client.tags(server.repository) == ["a"]
+        await client.aclose()
+    assert len(proxy.heads) == 1
 
 
 async def test_port_that_is_none_is_no_place_to_go_to() -> None:

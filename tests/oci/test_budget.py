@@ -166,6 +166,7 @@ def test_hosts_have_budgets_of_their_own_and_are_bounded_in_number(time: Time) -
     assert wait(budgets.of(httpx2.URL("https://b.example/v2/"))) == 0
     assert wait(budgets.of(httpx2.URL("https://a.example:5000/v2/"))) == 0
     assert wait(budgets.of(httpx2.URL("https://A.example/token"))) == 60
+    assert wait(budgets.of(httpx2.URL("https://a.example/v2/"), way="through a proxy")) == 0
     for number in range(HOSTS_KEPT):
         budgets.of(httpx2.URL(f"https://{number}.example/"))
     assert budgets.of(httpx2.URL("https://a.example/")) is not one

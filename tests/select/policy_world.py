@@ -8,6 +8,7 @@ from tidegate.engine.file_tags import FileTags
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.outcome import Ready
 from tidegate.engine.sqlite_store import SqliteStore
+from tidegate.kinds.image_repository import ImageRepository, tags_name
 from tidegate.kinds.objects import key_of
 from tidegate.select.controller import ImagePolicyController
 
@@ -34,7 +35,7 @@ class PolicyWorld:
             "spec": {"image": IMAGE, "interval": "1m", **spec},
         }
         await self.store.apply(obj, manager="test", force=True)
-        revision = await self.tags.put(IMAGE, tags)
+        revision = await self.tags.put(tags_name(IMAGE, (), ImageRepository.from_object(obj).view), tags)
         status = {"canonicalImageName": IMAGE, "lastScanResult": {"revision": revision}}
         await self.store.patch_status(key_of(obj), status, manager="test")
 

@@ -38,7 +38,7 @@ class TagsNow:
         excludes = any_of(scanned.exclusion_list, field="spec.exclusionList").test()
         kept = [tag for tag in tags if not excludes(tag)]
         status = mapping(found.get("status"))
-        name = tags_name(str(repository), status.get("observedExclusionList") or ())
+        name = tags_name(str(repository), status.get("observedExclusionList") or (), scanned.view)
         self._found[repository], self._kept[name] = tags, kept
         revision = mapping(status.get("lastScanResult")).get("revision")
         if revision is not None and revision != checksum(kept):

@@ -14,11 +14,14 @@ GROUP, KIND, VERSIONS = "image.toolkit.fluxcd.io", "ImageRepository", ("v1", "v1
 DEFAULT_EXCLUSIONS = (r"^.*\.sig$",)
 
 
-def tags_name(repository: str, exclusions: Sequence[str]) -> str:
-    """The name by which tags of an image (canonical) are kept: what another exclusion list leaves is another list."""
+def tags_name(repository: str, exclusions: Sequence[str], view: str = "") -> str:
+    """The name by which tags of an image (canonical) are kept: what another exclusion list leaves is another list, and
+    so is what another `view` (`ImageRepository.view`) shows.
+    """
+    seen = f"{repository} as {view} sees it" if view else repository
     if tuple(exclusions) in ((), DEFAULT_EXCLUSIONS):
-        return repository
-    return f"{repository} without {json.dumps(list(exclusions))}"
+        return seen
+    return f"{seen} without {json.dumps(list(exclusions))}"
 
 
 LEAST_TIMEOUT = 1.0
@@ -45,6 +48,15 @@ class ImageRepository(Model):
     insecure: bool = False
     suspend: bool = False
     access_from: tuple[dict[str, str], ...] | None = None
+
+    @property
+    def view(self) -> str:
+        """Empty where the registry is asked as anybody would ask it, and all see the same. Else the object's own name:
+        a login may see what others may not, and through a proxy, an authority of its own or plain http anything can be
+        told in the registry's name, which must not reach the policies of others.
+        """
+        of_its_own = (self.secret_ref, self.service_account_name, self.cert_secret_ref, self.proxy_secret_ref)
+        return f"{self.key.namespace}/{self.key.name}" if self.insecure or any(of_its_own) else ""
 
     @classmethod
     def from_object(cls, obj: Object) -> ImageRepository:

@@ -6,7 +6,7 @@ No sockets and no waiting: a request asks first whether it may go, and afterward
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -39,13 +39,15 @@ class Budgets:
 
     def __init__(self, monotonic: Callable[[], float]):
         self._monotonic = monotonic
-        self._hosts: dict[str, Budget] = {}
+        self._hosts: dict[tuple[str, Hashable], Budget] = {}
 
-    def of(self, url: httpx2.URL) -> Budget:
-        """The budget of the host that answers `url`."""
+    def of(self, url: httpx2.URL, way: Hashable = None) -> Budget:
+        """The budget of the host that answers `url`. By another `way` (a proxy, say) another one may answer in its
+        name: what it says holds back those alone who take that way.
+        """
         host = url.netloc.decode("ascii", "replace").lower()
-        found = self._hosts.pop(host, None) or Budget(host, self._monotonic)
-        self._hosts[host] = found  # the one used last stands last
+        found = self._hosts.pop((host, way), None) or Budget(host, self._monotonic)
+        self._hosts[host, way] = found  # the one used last stands last
         if len(self._hosts) > HOSTS_KEPT:
             del self._hosts[next(iter(self._hosts))]
         return found

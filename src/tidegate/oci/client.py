@@ -263,8 +263,9 @@ class RegistryClient:
             endpoint, login, route = way
             auth = Authenticator(endpoint, login, self._monotonic)
             connect = partial(self._connections.to, route)
+            budget_of = partial(self._budgets.of, way=route)
             proxy = route.proxy.url if route.proxy else ""
-            found = RegistryTransport(connect, endpoint, auth, self._budgets, self._sleep, proxy)
+            found = RegistryTransport(connect, endpoint, auth, budget_of, self._sleep, proxy)
         self._transports[way] = found  # the one used last stands last
         if len(self._transports) > _TRANSPORTS_KEPT:
             del self._transports[next(iter(self._transports))]

@@ -27,7 +27,7 @@ from tidegate.base.errors import (
 )
 from tidegate.base.http import has_port, read_bounded, shown, user_agent
 from tidegate.oci.auth import TOKEN_LIMIT, Authenticator, Endpoint
-from tidegate.oci.budget import Budgets
+from tidegate.oci.budget import Budget
 from tidegate.oci.reaching import PROXY, reason, remedy, speaks_tls
 
 SMALL_DEADLINE = 60.0
@@ -77,8 +77,8 @@ class Answer:
 
 
 class RegistryTransport:
-    """Requests to one endpoint. `connect` gives the HTTP client, `sleep` waits between attempts; `budgets` are those of
-    all who ask the same hosts; `proxy` is the address of the one that `connect` goes through, for messages.
+    """Requests to one endpoint. `connect` gives the HTTP client, `sleep` waits between attempts; `budget_of` gives the
+    budget of all who ask the same host; `proxy` is the address of the one that `connect` goes through, for messages.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class RegistryTransport:
         connect: Connect,
         endpoint: Endpoint,
         auth: Authenticator,
-        budgets: Budgets,
+        budget_of: Callable[[httpx2.URL], Budget],
         sleep: Sleep = asyncio.sleep,
         proxy: str = "",
     ):
         self._connect = connect
         self._endpoint = endpoint
         self._auth = auth
-        self._budgets = budgets
+        self._budget_of = budget_of
         self._sleep = sleep
         self._proxy = proxy
         self._base = httpx2.URL(endpoint.url)
@@ -268,7 +268,7 @@ class RegistryTransport:
         self, http: httpx2.AsyncClient, request: httpx2.Request, kind: str | None = None
     ) -> httpx2.Response:
         """Send within the budget of the host. Raises RateLimited where it has none, also where the answer says so."""
-        budget = self._budgets.of(request.url)
+        budget = self._budget_of(request.url)
         kind = kind or _kind(request.url.path)
         counted = None if request.method == "HEAD" else kind  # Docker Hub does not count HEAD
         budget.take(counted)

@@ -101,7 +101,7 @@ class ImageRepositoryController:
             return await _kept_back(obj, ctx, spec, distrusted)
         self._doubts.pop(key_of(obj), None)
         if answer.tags is not None:
-            await self._tags.put(tags_name(str(repository), spec.exclusion_list), answer.tags)
+            await self._tags.put(tags_name(str(repository), spec.exclusion_list, spec.view), answer.tags)
             reach(Step.TAGS_STORED)
         old = mapping(mapping(obj.get("status")).get("lastScanResult")).get("revision")
         following = self._expectations.next_scan(spec, old, answer.revision, ctx.clock.now())
@@ -116,7 +116,7 @@ class ImageRepositoryController:
         good, stored = Good.of(obj.get("status") or {}, repository), None
         if good is not None:
             with contextlib.suppress(TagsLost):
-                stored = await self._tags.lines(tags_name(repository, good.excluded), good.revision)
+                stored = await self._tags.lines(tags_name(repository, good.excluded, spec.view), good.revision)
         if len(found) <= AT_ONCE and stored is not None:
             return answer_of(found, spec.exclusion_list, good, stored)
         return await asyncio.to_thread(answer_of, found, spec.exclusion_list, good, stored)

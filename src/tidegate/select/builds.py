@@ -30,13 +30,13 @@ class Builds:
 
     def __init__(self, cache: Facts):
         self._cache = cache
-        self._known: dict[tuple[Repository, str], tuple[str, float, float]] = {}
+        self._known: dict[str, tuple[str, float, float]] = {}
 
     async def created(
-        self, client: ImageReader, repository: Repository, tags: Sequence[str], clock: Clock
+        self, client: ImageReader, repository: Repository, tags: Sequence[str], clock: Clock, view: str = ""
     ) -> dict[str, datetime | str]:
         """When each tag's image was made, or in words why that is not known. LimitExceeded for too many tags; what the
-        registry can't answer now raises.
+        registry can't answer now raises. What another `view` (`ImageRepository.view`) shows is not taken for this one.
         """
         if len(tags) > MOST_BUILDS:
             raise LimitExceeded(
@@ -49,7 +49,7 @@ class Builds:
         async def work() -> None:
             while left:
                 tag = left.pop()
-                found[tag] = await self._one(client, facts, Reference(repository, tag), clock)
+                found[tag] = await self._one(client, facts, Reference(repository, tag), clock, view)
 
         workers = [asyncio.create_task(work()) for _ in range(min(_AT_ONCE, len(tags)))]
         try:
@@ -60,9 +60,9 @@ class Builds:
             await asyncio.gather(*workers, return_exceptions=True)
         return found
 
-    async def of_absent(self, client: ImageReader, repository: Repository, tag: str) -> datetime | None:
+    async def of_absent(self, client: ImageReader, repository: Repository, tag: str, view: str = "") -> datetime | None:
         """When the image of a tag was made that is no longer listed, as far as it is remembered."""
-        digest = self._cache.get(f"{repository}:{tag}", _DIGEST)
+        digest = self._cache.get(_key(Reference(repository, tag), view), _DIGEST)
         if digest is None:
             return None
         try:
@@ -70,8 +70,10 @@ class Builds:
         except (InvalidInput, NotFound):
             return None
 
-    async def _one(self, client: ImageReader, facts: ImageFacts, reference: Reference, clock: Clock) -> datetime | str:
-        digest = await self._digest(client, reference, clock.monotonic())
+    async def _one(
+        self, client: ImageReader, facts: ImageFacts, reference: Reference, clock: Clock, view: str
+    ) -> datetime | str:
+        digest = await self._digest(client, reference, clock.monotonic(), view)
         if digest is None:
             return "the registry does not have it any more"
         try:
@@ -84,8 +86,8 @@ class Builds:
             return f"its image says that it was made at {rfc3339(created)}, which is yet to come"
         return created
 
-    async def _digest(self, client: ImageReader, reference: Reference, now: float) -> str | None:
-        key = (reference.repository, str(reference.tag))
+    async def _digest(self, client: ImageReader, reference: Reference, now: float, view: str) -> str | None:
+        key = _key(reference, view)
         before = self._known.get(key)
         if before is not None:
             digest, since, asked = before
@@ -101,5 +103,9 @@ class Builds:
         if len(self._known) > _TAGS_KEPT:
             del self._known[next(iter(self._known))]
         if before is None or before[0] != found.digest:
-            self._cache.put(str(reference), _DIGEST, found.digest)
+            self._cache.put(key, _DIGEST, found.digest)
         return found.digest
+
+
+def _key(reference: Reference, view: str) -> str:
+    return f"{reference} as {view} sees it" if view else str(reference)

@@ -78,7 +78,7 @@ class Chooser:
         if wishes.newest_build:
             client = await self._client(question, ctx)
             candidates = await asyncio.to_thread(decision.candidates)
-            times = await self._builds.created(client, question.image, candidates, ctx.clock)
+            times = await self._builds.created(client, question.image, candidates, ctx.clock, question.scanned.view)
             decision = await asyncio.to_thread(by_creation, decision, times)
         digest, retry_after = None, REBUILT_RETRY if wishes.newest_build else None
         if wishes.ask_the_registry:
@@ -123,7 +123,7 @@ class Chooser:
             created = {name: time for name, time in times.items() if isinstance(time, datetime)}
             if present.tag not in times:
                 client = await self._client(question, ctx)
-                time = await self._builds.of_absent(client, question.image, present.tag)
+                time = await self._builds.of_absent(client, question.image, present.tag, question.scanned.view)
                 created |= {} if time is None else {present.tag: time}
         return is_lower(question.policy, question.tag_filter, tag, present.tag, created)
 

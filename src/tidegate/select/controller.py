@@ -120,7 +120,7 @@ class ImagePolicyController:
         except InvalidInput as error:
             return Stalled("ImageURLInvalid", f"ImageRepository {_named(found)}: {error}")
         try:
-            tags = await self._scanned_tags(found, repository, scanned.image)
+            tags = await self._scanned_tags(found, repository, scanned)
         except TagsLost as error:
             return Waiting(f"{error.message}: {error.remedy}", reason=TagsLost.code)
         except NotFound as error:
@@ -139,11 +139,12 @@ class ImagePolicyController:
                 raise Denied(f"{UNREFERRED}: access denied: {refused}", remedy=remedy, code="AccessDenied")
         return found
 
-    async def _scanned_tags(self, found: Object, repository: Repository, image: str) -> list[str]:
+    async def _scanned_tags(self, found: Object, repository: Repository, scanned: ImageRepository) -> list[str]:
         """The tags of the last good scan, as Flux stores them: of tags that count the same, the order decides."""
-        _check_scanned(found, repository, image)
+        _check_scanned(found, repository, scanned.image)
         excluded = mapping(found.get("status")).get("observedExclusionList") or ()
-        return sorted(await self._tags.get(tags_name(str(repository), excluded)), reverse=True)
+        name = tags_name(str(repository), excluded, scanned.view)
+        return sorted(await self._tags.get(name), reverse=True)
 
     async def _conclude(self, question: Question, choice: Choice, tag: str, ctx: Context) -> Ready:
         spec, ref = question.spec, ImageRef(question.scanned.image, tag)
