@@ -10,7 +10,7 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.kinds.reference import parse_repository
-from tidegate.oci.credentials import Credentials, Login
+from tidegate.oci.credentials import MOST_LOGINS, Credentials, Login
 
 AUTH = base64.b64encode(b"user:pass:word").decode()
 LOGIN = Login("user", "pass:word")
@@ -110,6 +110,14 @@ def test_fields_instead_of_auth_and_tokens() -> None:
     )
     assert held.for_repository(parse_repository("a.example/x/y")) == Login("u", "p")
     assert held.for_repository(parse_repository("b.example/x/y")) == Login(identity_token="i")
+
+
+def test_more_logins_than_can_be_looked_at_for_each_request_are_refused() -> None:
+    entries = {f"{number}.example": {"auth": AUTH} for number in range(MOST_LOGINS + 1)}
+    with pytest.raises(InvalidInput, match=f"more than {MOST_LOGINS} entries"):
+        credentials(**entries)
+    entries.popitem()
+    assert len(credentials(**entries).logins) == MOST_LOGINS
 
 
 def test_the_end_of_a_line_is_no_part_of_a_token() -> None:

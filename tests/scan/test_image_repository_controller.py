@@ -11,6 +11,7 @@ from tidegate.engine.file_tags import FileTags
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.outcome import Ready, Stalled
 from tidegate.engine.sqlite_store import SqliteStore
+from tidegate.oci.pull_secrets import MOST_SECRETS
 from tidegate.scan.controller import ImageRepositoryController
 
 
@@ -139,6 +140,25 @@ async def test_what_a_service_account_lacks_is_told_with_its_name(scan, store):
     assert str(caught.value) == (
         f"{way}: failed to get image pull secret for serviceaccount 'flux-system/puller': secrets \"x\" not found"
     )
+
+
+@pytest.mark.parametrize("references", ["x", {"name": "x"}, ["x", None, 5, {"name": 5}, {"name": ""}, {}]])
+async def test_pull_secrets_that_name_nothing_are_none(scan, store, references):
+    metadata = {"name": "puller", "namespace": "flux-system"}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": references}
+    await store.create(account, manager="test")
+    registry = Registry("1.0.0")
+    await scan(registry, serviceAccountName="puller")
+    assert registry.asked == [("ghcr.io/me/web", None, False)]
+
+
+async def test_more_pull_secrets_than_can_be_read_for_each_scan_are_refused(scan, store):
+    metadata = {"name": "puller", "namespace": "flux-system"}
+    references = [{"name": f"s{number}"} for number in range(MOST_SECRETS + 1)]
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "imagePullSecrets": references}
+    await store.create(account, manager="test")
+    with pytest.raises(InvalidInput, match=f"more than {MOST_SECRETS} image pull secrets"):
+        await scan(Registry("1.0.0"), serviceAccountName="puller")
 
 
 async def test_the_objects_secret_comes_before_its_accounts(scan, store):

@@ -19,6 +19,8 @@ from tidegate.oci.routes import Route
 
 _DOCKER_HUB = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"})
 _LIMIT = 1024 * 1024
+MOST_LOGINS = 500
+"""Entries of one file or Secret: each is looked at for each request."""
 _TOKEN = re.compile(r"[!-~]*", re.ASCII)  # a header carries it
 
 
@@ -66,6 +68,8 @@ class Credentials:
         auths = value.get("auths", {}) if "auths" in value or "credHelpers" in value else value
         if not isinstance(auths, dict):
             raise InvalidInput("the registry credentials' auths is no object", where=where)
+        if len(auths) > MOST_LOGINS:
+            raise InvalidInput(f"the registry credentials have more than {MOST_LOGINS} entries", where=where)
         logins: dict[str, Login] = {}
         for key, entry in auths.items():
             place, login = _normal_key(key), _login(key, entry)

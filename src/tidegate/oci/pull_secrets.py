@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
 from tidegate.engine.ports import Store
 from tidegate.engine.secrets import read_secret
-from tidegate.kinds.common import LocalReference
+from tidegate.kinds.common import LocalReference, mapping
 from tidegate.kinds.image_repository import ImageRepository
 from tidegate.kinds.objects import ObjectKey
 from tidegate.oci.credentials import Access, Credentials, Login
 from tidegate.oci.routes import AUTHENTICATION_FAILED, NO_WAY, Proxy, Route, Trust
 
 KEYS = (".dockerconfigjson", ".dockercfg")
+MOST_SECRETS = 20
+"""Pull secrets of one ServiceAccount: each is read for each scan."""
 
 
 async def pull_credentials(store: Store, namespace: str, names: Sequence[str]) -> Credentials:
@@ -89,7 +91,10 @@ async def _account_credentials(store: Store, namespace: str, account: str) -> Cr
         remedy = f"kubectl create serviceaccount {account} -n {namespace}"
         raise NotFound(f"serviceaccount '{namespace}/{account}' not found", remedy=remedy) from None
     references = found.get("imagePullSecrets") or []
-    names = [str(reference["name"]) for reference in references if reference.get("name")]
+    given = [mapping(one).get("name") for one in references] if isinstance(references, list) else []
+    names = list(dict.fromkeys(name for name in given if isinstance(name, str) and name))
+    if len(names) > MOST_SECRETS:
+        raise InvalidInput(f"serviceaccount '{namespace}/{account}' names more than {MOST_SECRETS} image pull secrets")
     try:
         return await pull_credentials(store, namespace, names)
     except NotFound as error:
