@@ -20,6 +20,7 @@ from tidegate.base.disk import disk_error
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.steps import Step, reach
 from tidegate.oci.blob_writer import BlobWriter
+from tidegate.oci.tag_folder import TagFolders
 from tidegate.oci.values import (
     FOREIGN_LAYER_PREFIXES,
     INDEX_TYPES,
@@ -62,6 +63,7 @@ class BlobStore:
         self._root = root
         self._uploads = root / "uploads"
         self.lock = threading.RLock()
+        self._tag_folders = TagFolders()
         shutil.rmtree(self._uploads, ignore_errors=True)
         for folder in (self._uploads, root / "blobs" / "sha256", root / "repositories"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -156,10 +158,11 @@ class BlobStore:
 
     def tags(self, repository: str) -> list[str]:
         """Every tag, sorted. Raises NotFound for a repository that is not there."""
-        folder = self._repository(repository)
-        if not (folder / "_manifests").is_dir():
-            raise NotFound(f"there is no repository {repository}")
-        return _names(folder / "_tags")
+        return _names(self._tags(repository))
+
+    def tags_page(self, repository: str, after: str | None, most: int) -> tuple[list[str], bool]:
+        """The first `most` tags after `after`, sorted, and whether more follow. Raises NotFound."""
+        return self._tag_folders.page(self._tags(repository), after, most)
 
     def delete_tag(self, repository: str, tag: str) -> None:
         """Take a tag away; its manifest stays. Raises NotFound."""
@@ -234,6 +237,12 @@ class BlobStore:
             if size is not None and size != one.size:
                 raise InvalidInput(f"the manifest says {one.size} bytes for {one.digest}, which has {size}")
             self.touch_blob(one.digest)
+
+    def _tags(self, repository: str) -> Path:
+        folder = self._repository(repository)
+        if not (folder / "_manifests").is_dir():
+            raise NotFound(f"there is no repository {repository}")
+        return folder / "_tags"
 
     def _repository(self, name: str) -> Path:
         return self._root / "repositories" / check_name(name)

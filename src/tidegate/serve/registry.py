@@ -33,8 +33,8 @@ from tidegate.serve.registry_http import (
     error_response,
     is_range,
     next_page,
+    page_size,
     start_of_range,
-    tags_page,
 )
 from tidegate.serve.registry_uploads import Upload, Uploads, range_of
 
@@ -170,10 +170,9 @@ class RegistryDoor:
         return Response(None, 202, API_VERSION)
 
     async def _list_tags(self, request: Request) -> Response:
-        name, count = self._readable(request), request.query_params.get("n")
-        tags = await asyncio.to_thread(self._blobs.tags, name)
-        page, more = tags_page(tags, count, request.query_params.get("last"))
-        link = {"Link": next_page(name, page, len(page))} if more else {}
+        name, most = self._readable(request), page_size(request.query_params.get("n"))
+        page, more = await asyncio.to_thread(self._blobs.tags_page, name, request.query_params.get("last"), most)
+        link = {"Link": next_page(name, page, len(page))} if more and page else {}
         return JSONResponse({"name": name, "tags": page}, headers=API_VERSION | link)
 
     async def _referrers(self, request: Request) -> Response:

@@ -52,13 +52,11 @@ def as_registry_error(error: TidegateError, not_found: str, invalid: str) -> Reg
     return RegistryError(503, "TOOMANYREQUESTS", error.message)
 
 
-def tags_page(tags: Sequence[str], count: str | None, last: str | None) -> tuple[list[str], bool]:
-    """A page of the sorted `tags` after `last`, at most `count`, and whether more follow. Raises InvalidInput."""
+def page_size(count: str | None) -> int:
+    """How many tags a page has where `count` are asked for. Raises InvalidInput."""
     if count is not None and not (count.isascii() and count.isdigit() and len(count) < 10):
         raise InvalidInput(f"n={count[:20]!r} is no number of tags")
-    limit = TAGS_PAGE if count is None else min(int(count), TAGS_PAGE)
-    after = [tag for tag in tags if last is None or tag > last]
-    return after[:limit], len(after) > limit > 0
+    return TAGS_PAGE if count is None else min(int(count), TAGS_PAGE)
 
 
 def next_page(repository: str, page: Sequence[str], count: int) -> str:
