@@ -6,7 +6,16 @@ import json
 import click
 import pytest
 
-from tidegate.cli import try_duration, try_envsubst, try_filter, try_reference, try_render, try_select, try_update
+from tidegate.cli import (
+    try_common,
+    try_duration,
+    try_envsubst,
+    try_filter,
+    try_reference,
+    try_render,
+    try_select,
+    try_update,
+)
 from tidegate.cli.main import run
 from tidegate.cli.try_common import answer_lines, answer_one
 
@@ -226,3 +235,39 @@ def test_substituting_for_people(capsys, monkeypatch):
     assert (code, out) == (1, "")
     assert "1:12: the variable 'tag' is not set" in err
     assert people(["envsubst", "--vars", "tag"], capsys, monkeypatch, text)[0] == 1
+
+
+class Endless:
+    """Stdin that never ends."""
+
+    def read(self, size=-1):
+        assert size >= 0, "all of it was asked for"
+        return "1" * size
+
+    def isatty(self):
+        return False
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["select", "--semver", "*"],
+        ["filter", "--pattern", "a"],
+        ["envsubst"],
+        ["expr", "1"],
+        ["metadata"],
+        ["message", "--template", "x"],
+        ["update"],
+    ],
+)
+def test_stdin_without_an_end_is_given_up(arguments, capsys, monkeypatch):
+    monkeypatch.setattr(try_common, "LONGEST_LINE", 1000)
+    monkeypatch.setattr("sys.stdin", Endless())
+    assert run(["try", *arguments]) == 1
+    assert "stdin is longer than 1000" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["metadata"], ["message", "--template", "x"], ["update"]])
+def test_json_that_nests_too_deeply_is_told(arguments, capsys, monkeypatch):
+    code, _, told = people(arguments, capsys, monkeypatch, stdin="[" * 200_000)
+    assert (code, "stdin is no JSON" in told) == (1, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import httpx2
 import pytest
@@ -13,7 +14,7 @@ from tests.oci.fake_registry import (
     page,
 )
 
-from tidegate.base.errors import Denied
+from tidegate.base.errors import Denied, TidegateError
 from tidegate.kinds.reference import parse_repository
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.credentials import Credentials, Login
@@ -68,3 +69,32 @@ async def test_secrets_are_in_no_error() -> None:
     with pytest.raises(Denied) as caught:
         await Registry(handle).client(held).tags(WEB)
     assert "p4ssw0rd" not in caught.value.explain()
+
+
+async def test_what_a_registry_says_back_of_a_credential_is_hidden() -> None:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        sent = request.headers.get("authorization", "").partition(" ")[2]
+        if request.url.host == "auth.example":
+            return httpx2.Response(200, content=b'{"token": "t0ken-of-an-hour"}')
+        said = {"errors": [{"code": "DENIED", "message": f"p4ssw0rd, {sent}, aWRlbnRpdHk is not enough"}]}
+        realm = 'Bearer realm="https://auth.example/token"' if not sent else "Basic"
+        return httpx2.Response(401, headers={"www-authenticate": realm}, content=json.dumps(said).encode())
+
+    for login in (Login("u", "p4ssw0rd", "aWRlbnRpdHk"), Login("u", "p4ssw0rd")):
+        with pytest.raises(Denied, match=r"DENIED \*\*\*, ") as caught:
+            await Registry(handle).client(Credentials({"registry.example": login})).tags(WEB)
+        for secret in ("p4ssw0rd", "t0ken", str(login.basic)[6:], login.identity_token or "p4ssw0rd"):
+            assert secret not in caught.value.explain()
+
+
+async def test_of_a_long_address_that_a_registry_gives_the_beginning_is_shown() -> None:
+    long = f"/v2/{'x' * 50_000}"
+    for location in (f"https://registry.example{long}", f"http://other.example{long}"):
+
+        def handle(request: httpx2.Request, location: str = location) -> httpx2.Response:
+            there = len(request.url.path) > 1000
+            return httpx2.Response(404 if there else 302, headers={} if there else {"location": location})
+
+        with pytest.raises(TidegateError, match="xxx") as caught:
+            await Registry(handle).client().tags(WEB)
+        assert len(caught.value.explain()) < 1000

@@ -24,6 +24,7 @@ TRANSFER_TIMEOUT = 30.0
 _CONNECTIONS = 20
 _IDLE_CONNECTIONS = 5
 _IDLE_SECONDS = 15.0
+_LONGEST_SHOWN = 500
 _CA_FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 # A proxy that the host's environment names is for other machines, whatever NO_PROXY forgets to say.
 _NEVER_PROXIED = ("all://localhost", "all://127.0.0.1", "all://[::1]")
@@ -103,9 +104,12 @@ async def read_bounded(response: httpx2.Response, limit: int) -> bytes:
 
 
 def shown(url: httpx2.URL | str) -> str:
-    """A URL as it may be shown: without user, password, query and fragment, any of which can hold a secret."""
+    """A URL as it may be shown: without user, password, query and fragment, any of which can hold a secret. Of a long
+    one the beginning.
+    """
     parsed = httpx2.URL(url)
-    return str(parsed.copy_with(username=None, password=None, query=None, fragment=None))
+    text = str(parsed.copy_with(username=None, password=None, query=None, fragment=None))
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def has_port(url: httpx2.URL) -> bool:

@@ -84,9 +84,17 @@ def tags_of(request: Request) -> list[str]:
     return [tag if tag.isascii() else _LONE_SURROGATES.sub("\ufffd", tag) for tag in tags]
 
 
-def tags_from_stdin() -> list[str]:
-    """The tags on stdin, one a line."""
-    return [line.removesuffix("\r") for line in sys.stdin.read().split("\n") if line]
+def text_from_stdin() -> str:
+    """All of stdin; InvalidInput where it is longer than a line may be, or has no end."""
+    text = sys.stdin.read(LONGEST_LINE + 1)
+    if len(text) > LONGEST_LINE:
+        raise InvalidInput(f"stdin is longer than {LONGEST_LINE} characters")
+    return text
+
+
+def lines_from_stdin() -> list[str]:
+    """What is on stdin, one a line: tags, or files."""
+    return [line.removesuffix("\r") for line in text_from_stdin().split("\n") if line]
 
 
 def text_map(request: Request, name: str) -> dict[str, str]:

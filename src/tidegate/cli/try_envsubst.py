@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from tidegate.base.errors import InvalidInput, Where
-from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, text_map
+from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, text_from_stdin, text_map
 from tidegate.deploy.envsubst.substitute import substitute
 
 
@@ -28,7 +26,7 @@ def command(pairs: tuple[str, ...], strict: bool, jsonl: bool) -> None:
     if jsonl:
         answer_lines(answer)
         return
-    click.echo(answer({"input": sys.stdin.read(), "vars": dict(map(_pair, pairs)), "strict": strict}), nl=False)
+    click.echo(answer({"input": text_from_stdin(), "vars": dict(map(_pair, pairs)), "strict": strict}), nl=False)
 
 
 def _pair(text: str) -> tuple[str, str]:

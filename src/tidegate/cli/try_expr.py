@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from tidegate.base.errors import InvalidInput
-from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json
+from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json, text_from_stdin
 from tidegate.workflow.expressions import evaluate, kind_of, text_of, to_python
 
 
@@ -35,7 +35,7 @@ def command(expression: str | None, jsonl: bool) -> None:
 
 
 def _contexts() -> dict[str, Any]:
-    text = "" if sys.stdin.isatty() else sys.stdin.read()
+    text = "" if sys.stdin.isatty() else text_from_stdin()
     if not text.strip():
         return {}
     try:

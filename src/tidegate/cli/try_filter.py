@@ -9,10 +9,10 @@ from tidegate.cli.try_common import (
     answer_lines,
     field,
     jsonl_option,
+    lines_from_stdin,
     only,
     optional_text,
     print_json,
-    tags_from_stdin,
     tags_of,
 )
 from tidegate.select.filters import TagFilter
@@ -38,4 +38,4 @@ def command(pattern: str | None, extract: str | None, jsonl: bool) -> None:
         return
     if pattern is None:
         raise click.UsageError("give --pattern, or --jsonl")
-    print_json(answer({"pattern": pattern, "extract": extract, "input": tags_from_stdin()}))
+    print_json(answer({"pattern": pattern, "extract": extract, "input": lines_from_stdin()}))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 
 from tidegate.base.errors import InvalidInput
-from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only
+from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, text_from_stdin
 from tidegate.update.message import render_message
 from tidegate.update.message_data import MessageData
 
@@ -28,8 +27,8 @@ def command(template: str | None, jsonl: bool) -> None:
         answer_lines(answer)
         return
     try:
-        data = json.load(sys.stdin)
-    except ValueError as error:
+        data = json.loads(text_from_stdin())
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"stdin is no JSON: {error}") from None
     if not isinstance(data, dict):
         raise InvalidInput("stdin is no JSON object")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from tidegate.base.errors import InvalidInput, Where
-from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json
+from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json, text_from_stdin
 from tidegate.workflow.metadata import Source, metadata
 
 _EVENT_FIELDS = ("event_name", "ref", "sha", "event", "now", "commit_date", "env")
@@ -85,7 +84,7 @@ def command(jsonl: bool) -> None:
         answer_lines(answer)
         return
     try:
-        given = json.loads(sys.stdin.read())
+        given = json.loads(text_from_stdin())
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"stdin is no JSON: {error}") from None
     print_json(answer({"input": given}))

@@ -13,10 +13,10 @@ from tidegate.cli.try_common import (
     answer_lines,
     field,
     jsonl_option,
+    lines_from_stdin,
     only,
     optional_text,
     print_json,
-    tags_from_stdin,
     tags_of,
     texts,
 )
@@ -71,7 +71,7 @@ def command(
     if sum(value is not None for value in orders.values()) != 1:
         raise click.UsageError(ONE_ORDER)
     filters = {"filter": filter_, "extract": extract, "exclude": list(exclude) or None}
-    decision = _decide({**orders, **filters, "input": tags_from_stdin()})
+    decision = _decide({**orders, **filters, "input": lines_from_stdin()})
     if output == "json":
         print_json(as_json(decision))
     elif decision.tag is not None:

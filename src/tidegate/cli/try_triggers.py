@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json, texts
+from tidegate.cli.try_common import (
+    Request,
+    answer_lines,
+    field,
+    jsonl_option,
+    lines_from_stdin,
+    only,
+    print_json,
+    texts,
+)
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.triggers import Event, Match, matches
 
@@ -79,7 +87,7 @@ def command(
         "message": message,
         "action": action,
         "source": source,
-        "input": [line.removesuffix("\r") for line in sys.stdin.read().split("\n") if line],
+        "input": lines_from_stdin(),
     }
     match = _decide(request, str(workflow))
     print_json({"runs": match.runs, "pattern": match.pattern, "line": match.line})

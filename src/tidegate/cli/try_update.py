@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import click
 
 from tidegate.base.errors import InvalidInput
-from tidegate.cli.try_common import Request, answer_lines, jsonl_option, only, print_json, text_map
+from tidegate.cli.try_common import Request, answer_lines, jsonl_option, only, print_json, text_from_stdin, text_map
 from tidegate.update.edit import edit_files
 
 
@@ -32,8 +31,8 @@ def command(jsonl: bool) -> None:
         answer_lines(answer)
         return
     try:
-        request = json.load(sys.stdin)
-    except ValueError as error:
+        request = json.loads(text_from_stdin())
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"stdin is no JSON: {error}") from None
     if not isinstance(request, dict):
         raise InvalidInput("stdin is no JSON object")

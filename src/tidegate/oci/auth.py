@@ -125,6 +125,16 @@ class Authenticator:
             request.headers["authorization"] = authorization
             yield request
 
+    def hidden(self, text: str) -> str:
+        """A text without what it has of our credentials."""
+        secrets = {token.value for token in self._tokens.values()}
+        if self._login is not None:
+            basic = (self._login.basic or "").removeprefix("Basic ")
+            secrets |= {self._login.password, self._login.identity_token, self._login.registry_token, basic}
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
     def lacks_token(self, scope: str) -> bool:
         """Whether `flow` is going to ask for a token before anything else: then one at a time should, for one scope."""
         ready = self._login is not None and bool(self._login.registry_token)

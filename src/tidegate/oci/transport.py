@@ -38,6 +38,7 @@ _ATTEMPTS = 3
 _BACKOFF = 0.5
 _REDIRECTS = 5
 _ERROR_LIMIT = 64 * 1024
+_LONGEST_PATH_SHOWN = 500
 _REDIRECTED = frozenset({301, 302, 303, 307, 308})
 
 # GHCR, Docker Hub and others tell nobody whether a repository exists that he may not read.
@@ -288,8 +289,9 @@ class RegistryTransport:
             body = b"" if method == "HEAD" else await read_bounded(response, _ERROR_LIMIT)
         except (LimitExceeded, httpx2.TransportError):
             body = b""
-        said = _said(body)
-        message = f"the registry {self.host} answered {status} to {method} {response.url.path}{said}"
+        said = _said(body, self._auth.hidden)
+        path = response.url.path[:_LONGEST_PATH_SHOWN]
+        message = f"the registry {self.host} answered {status} to {method} {path}{said}"
         if status in (401, 403):
             return Denied(message, remedy=_DENIED)
         if status == 404:
@@ -323,13 +325,15 @@ def _wants_tls(response: httpx2.Response) -> bool:
     return response.status_code == 400 and "json" not in response.headers.get("content-type", "")
 
 
-def _said(body: bytes) -> str:
-    """What the registry's error says, in one short line: OCI's `errors`, and nothing else that it sends."""
+def _said(body: bytes, hidden: Callable[[str], str]) -> str:
+    """What the registry's error says, in one short line: OCI's `errors`, and nothing else that it sends. What it says
+    back of a credential is `hidden`.
+    """
     try:
         errors = json.loads(body)["errors"]
         first = errors[0]
         text = f"{first.get('code', '')} {first.get('message', '')}"
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return ""
-    printable = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    printable = " ".join("".join(char if char.isprintable() else " " for char in hidden(text)).split())
     return f": {printable[:200]}" if printable else ""
