@@ -55,6 +55,13 @@ async def test_short_retry_after_is_waited_for() -> None:
     assert registry.slept == [2.0]
 
 
+async def test_registry_that_refuses_and_asks_for_no_wait_gets_one() -> None:
+    registry = Registry(answer(429, retry_after="0"))
+    with pytest.raises(RateLimited):
+        await registry.client().tags(WEB)
+    assert registry.slept == [0.5, 1.0]
+
+
 async def test_registry_that_always_asks_to_wait_a_little_is_given_up() -> None:
     registry = Registry(answer(429, retry_after="1"))
     with pytest.raises(RateLimited):

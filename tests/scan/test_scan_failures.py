@@ -83,7 +83,8 @@ def test_an_object_without_a_result_waits_and_says_until_when(obj):
 
 
 def test_a_wait_that_is_nearly_over_is_no_busy_loop():
-    assert held_back(scanned(), IMAGE, RateLimited("x", retry_after=0.001), NOW).requeue_after == 1
+    for wait in (0.0, 0.001, 3.0):
+        assert held_back(scanned(), IMAGE, RateLimited("x", retry_after=wait), NOW).requeue_after == 10
 
 
 class Failing:

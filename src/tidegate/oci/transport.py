@@ -127,7 +127,7 @@ class RegistryTransport:
                     except RateLimited as error:
                         if error.retry_after > SHORT_WAIT:
                             raise
-                        await self._sleep(error.retry_after)
+                        await self._sleep(max(error.retry_after, _BACKOFF * 2 ** (number - 1)))
                     except Unavailable:
                         await self._sleep(_BACKOFF * 2 ** (number - 1))
                 return await attempt()

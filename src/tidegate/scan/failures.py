@@ -14,7 +14,8 @@ from tidegate.kinds.reference import Repository
 from tidegate.oci.credentials import Credentials
 
 RATE_LIMITED = "RateLimited"
-_LEAST_WAIT = 1.0
+_LEAST_WAIT = 10.0
+"""Some say that the wait is over while they refuse (`Retry-After: 0`)."""
 
 
 def scan_failed(error: TidegateError, unfit: str | None = None) -> TidegateError:
