@@ -79,3 +79,10 @@ def test_what_a_status_remembers_comes_back():
 )
 def test_a_status_of_another_shape_remembers_nothing(kept):
     assert Doubt.of({"distrustedScanResult": kept}) is None
+
+
+def test_a_tag_that_many_policies_have_selected_is_told_once_and_of_many_tags_the_first():
+    change = Change(100, 1, 0)
+    assert suspicion(change, ["1.0"] * 500) == "has no longer 1.0, which is selected, and nothing new"
+    words = suspicion(change, [f"1.{number}" for number in range(500)])
+    assert words == "has no longer 1.0, 1.1, 1.2, 1.3, 1.4 and 495 more, which is selected, and nothing new"

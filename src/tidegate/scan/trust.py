@@ -17,6 +17,7 @@ from tidegate.kinds.common import mapping
 
 AGREEING = 3
 """As many scans in a row must say the same."""
+_TOLD = 5
 SPACING = 30.0
 """Seconds, at most half the interval: scans that follow each other faster count as one."""
 
@@ -118,7 +119,9 @@ def suspicion(change: Change, selected_gone: Sequence[str]) -> str | None:
         tags = "1 tag" if change.after == 1 else f"{change.after} tags"
         return f"has only {tags}, though it had {change.before}: more than half of them are gone"
     if selected_gone and change.added == 0:
-        return f"has no longer {', '.join(selected_gone)}, which is selected, and nothing new"
+        each = list(dict.fromkeys(selected_gone))  # several policies may have selected the same
+        rest = f" and {len(each) - _TOLD} more" if len(each) > _TOLD else ""
+        return f"has no longer {', '.join(each[:_TOLD])}{rest}, which is selected, and nothing new"
     return None
 
 
