@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Protocol
 
@@ -35,6 +36,7 @@ REPOSITORY_KIND = "ImageRepository"
 NO_INTERVAL = "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'"
 FAILED = "Failure"
 """Flux's reason where the tags are there and none of them is the one."""
+MANY = 20_000
 UNREFERRED = "failed to get the referred ImageRepository"
 
 
@@ -57,6 +59,7 @@ class ImagePolicyController:
         self._registry = registry
         self._chooser = Chooser(registry, facts or FactsInMemory())
         self._unknown: dict[ObjectKey, list[str]] = {}
+        self._many = asyncio.Lock()
         self.triggers: Sequence[Trigger] = (
             Trigger(GROUP, REPOSITORY_KIND, _of_repository, relevant=_scanned),
             Trigger("", "Namespace", _in_namespace, relevant=_labels),
@@ -68,16 +71,15 @@ class ImagePolicyController:
             return Handled()
         await self._tell_unknown(obj, ctx)
         try:
-            return await self._select(obj, ctx)
+            async with AsyncExitStack() as turn:
+                question = await self._question(obj, ctx, turn)
+                return await self._answer(question, ctx) if isinstance(question, Question) else question
         except (InvalidInput, NotFound) as error:
             if error.code == type(error).code:
                 error.code = FAILED
             raise
 
-    async def _select(self, obj: Object, ctx: Context) -> Outcome:
-        question = await self._question(obj, ctx)
-        if not isinstance(question, Question):
-            return question
+    async def _answer(self, question: Question, ctx: Context) -> Outcome:
         choice = await self._chooser.choose(question, ctx)
         if choice.decision.tag is not None:
             return await self._conclude(question, choice, choice.decision.tag, ctx)
@@ -92,12 +94,16 @@ class ImagePolicyController:
 
     async def explain(self, obj: Object, ctx: Context) -> tuple[Question, Decision] | Stalled | Waiting:
         """What `reconcile` would select now, and why; or why it can't. Nothing is written."""
-        question = await self._question(obj, ctx)
-        if not isinstance(question, Question):
-            return question
-        return question, (await self._chooser.choose(question, ctx)).decision
+        async with AsyncExitStack() as turn:
+            question = await self._question(obj, ctx, turn)
+            if not isinstance(question, Question):
+                return question
+            return question, (await self._chooser.choose(question, ctx)).decision
 
-    async def _question(self, obj: Object, ctx: Context) -> Question | Stalled | Waiting:
+    async def _question(self, obj: Object, ctx: Context, turn: AsyncExitStack) -> Question | Stalled | Waiting:
+        """What is to be decided. Of those with many tags that need nobody's answer one has its `turn` at a time: the
+        memory of each is as large as that of all the rest, and threads make none of them faster.
+        """
         try:
             spec = ImagePolicy.from_object(obj)
             policy = Policy.of(spec)
@@ -119,6 +125,9 @@ class ImagePolicyController:
             repository = parse_repository(scanned.image)
         except InvalidInput as error:
             return Stalled("ImageURLInvalid", f"ImageRepository {_named(found)}: {error}")
+        asks = wishes.ask_the_registry or wishes.newest_build or spec.digest_policy != "Never"
+        if not asks and _count(found) > MANY:
+            await turn.enter_async_context(self._many)
         try:
             tags = await self._scanned_tags(found, repository, scanned)
         except TagsLost as error:
@@ -196,6 +205,11 @@ async def _labels_of(ctx: Context, namespace: str) -> Mapping[str, str]:
     except NotFound:
         return {}
     return mapping(mapping(found.get("metadata")).get("labels"))
+
+
+def _count(repository: Object) -> int:
+    count = mapping(mapping(repository.get("status")).get("lastScanResult")).get("tagCount")
+    return count if isinstance(count, int) else 0
 
 
 def _named(repository: Object) -> str:
