@@ -17,16 +17,17 @@ POLICIES = 5
 
 
 class Counting:
-    """Tags that take a while, and how many were read at once at most."""
+    """Tags that are there once `together` ask for them, and how many did at once at most."""
 
-    def __init__(self):
+    def __init__(self, together):
         self.now = self.most = 0
+        self._together = asyncio.Barrier(together)
 
     async def get(self, repository):
         self.now += 1
         self.most = max(self.most, self.now)
-        for _ in range(20):
-            await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            await self._together.wait()
         self.now -= 1
         return ["1.0.0"]
 
@@ -38,13 +39,13 @@ def store(tmp_path):
     made.close()
 
 
-async def most_at_once(store, count, **spec):
+async def most_at_once(store, count, together, **spec):
     metadata = {"name": "web", "namespace": "apps"}
     repository = {"apiVersion": API, "kind": "ImageRepository", "metadata": metadata}
     repository = await store.create(repository | {"spec": {"image": IMAGE, "interval": "1m"}}, manager="test")
     status = {"canonicalImageName": IMAGE, "lastScanResult": {"revision": "1", "tagCount": count}}
     await store.patch_status(key_of(repository), status, manager="test")
-    tags, registry = Counting(), Registry(**{"1.0.0": "sha256:" + "d" * 64})
+    tags, registry = Counting(together), Registry(**{"1.0.0": "sha256:" + "d" * 64})
     found = ImagePolicyController(tags, registry)
     spec |= {"imageRepositoryRef": {"name": "web"}, "policy": {"semver": {"range": "*"}}}
     policies = [
@@ -63,12 +64,13 @@ async def most_at_once(store, count, **spec):
 
 
 async def test_of_many_tags_one_list_is_in_memory(store):
-    assert await most_at_once(store, controller.MANY + 1) == 1
+    assert await most_at_once(store, controller.MANY + 1, together=1) == 1
 
 
 async def test_few_tags_are_decided_at_once(store):
-    assert await most_at_once(store, controller.MANY) == POLICIES
+    assert await most_at_once(store, controller.MANY, together=POLICIES) == POLICIES
 
 
 async def test_who_asks_a_registry_holds_nobody_up(store):
-    assert await most_at_once(store, controller.MANY + 1, digestReflectionPolicy="IfNotPresent") == POLICIES
+    most = await most_at_once(store, controller.MANY + 1, together=POLICIES, digestReflectionPolicy="IfNotPresent")
+    assert most == POLICIES
