@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import httpx2
@@ -31,13 +31,15 @@ BLOB = Descriptor("application/octet-stream", f"sha256:{hashlib.sha256(CONTENT).
 
 
 @contextlib.asynccontextmanager
-async def asking(credentials: Credentials | None = None) -> AsyncIterator[RegistryClient]:
+async def asking(
+    credentials: Credentials | None = None, endpoints: Mapping[str, Endpoint] | None = None
+) -> AsyncIterator[RegistryClient]:
     async def at_once(seconds: float) -> None:
         await asyncio.sleep(0)
 
     http = httpx2.AsyncClient(trust_env=False, timeout=0.3)
     async with http:
-        yield RegistryClient({}, credentials, http=http, sleep=at_once)
+        yield RegistryClient(endpoints or {}, credentials, http=http, sleep=at_once)
 
 
 async def refused(answer: Answer) -> tuple[TidegateError, Server]:
@@ -177,7 +179,11 @@ async def test_credential_that_no_header_can_carry_is_not_shown() -> None:
 
 async def test_what_a_proxy_says_in_the_registrys_name_holds_back_those_alone_who_go_through_it() -> None:
     wait = response("429 Too Many Requests", b"", "retry-after: 86400")
-    async with serving(wait) as proxy, serving(response("200 OK", b'{"tags": ["a"]}')) as server, asking() as client:
+    async with contextlib.AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(serving(wait))
+        server = await stack.enter_async_context(serving(response("200 OK", b'{"tags": ["a"]}')))
+        host = server.repository.registry
+        client = await stack.enter_async_context(asking(endpoints={host: Endpoint(f"http://{host}")}))
         way = Route(proxy=Proxy(f"http://127.0.0.1:{proxy.port}"))
         for _ in range(2):
             with pytest.raises(RateLimited):
