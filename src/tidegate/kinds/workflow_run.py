@@ -71,8 +71,9 @@ class RunStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRun(Model):
     """A run. `workflow` is the file's path in the repository, `before` the ref's commit before the push, `base` the
-    branch that a pull request is for. A run that is asked for may leave out what its Runner then fills in: the ref, the
-    commit, the number.
+    branch that a pull request is for, `cause` what the event of a schedule or a workflow_run is made of.
+
+    A run that is asked for may leave out what its Runner then fills in: the ref, the commit, the number.
     """
 
     repository: str
@@ -86,6 +87,7 @@ class WorkflowRun(Model):
     run_number: int = 1
     attempt: int = 1
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    cause: Mapping[str, str] = field(default_factory=dict)
     status: RunStatus = field(default_factory=RunStatus)
 
     @classmethod
@@ -108,6 +110,7 @@ class WorkflowRun(Model):
             run_number=fields.integer("runNumber", 1, least=1),
             attempt=fields.integer("attempt", 1, least=1),
             inputs=mapping(fields.raw("inputs")),
+            cause=fields.text_map("cause"),
             status=_run_status(mapping(obj.get("status"))),
             unknown_fields=fields.finish(),
         )
@@ -125,7 +128,10 @@ class WorkflowRun(Model):
             "attempt": self.attempt,
             "inputs": dict(self.inputs),
         }
-        return spec | {name: value for name, value in (("before", self.before), ("base", self.base)) if value}
+        return spec | {name: value for name, value in self._optional().items() if value}
+
+    def _optional(self) -> dict[str, Any]:
+        return {"before": self.before, "base": self.base, "cause": dict(self.cause)}
 
 
 def _progress(part: StepStatus | JobStatus | RunStatus) -> dict[str, Any]:

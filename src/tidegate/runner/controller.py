@@ -9,26 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, NotFound, TidegateError
 from tidegate.base.steps import Step, reach
+from tidegate.engine.clock import rfc3339
 from tidegate.engine.outcome import Context, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.git.repository import Repository
-from tidegate.git.values import Commit
 from tidegate.kinds.conditions import Condition, find
 from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import GROUP, KIND, Runner
 from tidegate.kinds.workflow_run import KIND as RUN_KIND
-from tidegate.kinds.workflow_run import TITLE, WorkflowRun
 from tidegate.runner.feed import PushKey, RunFeed
-from tidegate.runner.names import AUTHOR, PROBLEMS, labels, of_repository, run_name
+from tidegate.runner.names import of_repository
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
-from tidegate.runner.requested import TITLE_LIMIT, admission, inherited_labels, is_admitted
+from tidegate.runner.requested import admission, is_admitted
+from tidegate.runner.run_objects import due_run, pushed_run
+from tidegate.runner.standing import Standing, due_schedules, follow, standing_of
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import workflows_in
 from tidegate.workflow.problems import InvalidWorkflow
@@ -36,7 +38,7 @@ from tidegate.workflow.triggers import Event, matches
 
 INTERVAL = 60.0
 WORKFLOWS_LIMIT = 500
-PROBLEMS_LIMIT = 8000
+SOONEST = 0.5
 WORKFLOWS_VALID = "WorkflowsValid"
 _CONDITION_FIELDS = ("type", "status", "reason", "message")
 
@@ -59,6 +61,15 @@ class _Progress:
     invalid: dict[str, str] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Stands:
+    """What was started without a push, what the status keeps of it, and when to look again, in seconds."""
+
+    created: list[str] = field(default_factory=list)
+    status: Mapping[str, Any] = field(default_factory=dict)
+    requeue_after: float = INTERVAL
+
+
 class RunnerController:
     """Creates the runs of a hosted repository. `repository` opens one by `OWNER/NAME`, None where it is not there."""
 
@@ -71,12 +82,14 @@ class RunnerController:
         self._feed = feed
         self.triggers: Sequence[Trigger] = (
             Trigger("source.toolkit.fluxcd.io", "GitRepository", _followers, _revision_seen),
-            Trigger(GROUP, RUN_KIND, _runners_of, is_admitted),
+            Trigger(GROUP, RUN_KIND, self._runners_of, _run_state),
         )
+        self._standing: dict[ObjectKey, Standing] = {}
 
     async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
         """Handle every ref that moved, and remember where each is."""
         if obj["metadata"].get("deletionTimestamp"):
+            self._standing.pop(key_of(obj), None)
             return Ready("deleted")
         try:
             runner = Runner.from_object(obj)
@@ -98,14 +111,21 @@ class RunnerController:
             notes = () if number else (f"more than {TAGS_AT_ONCE} new tags at once start nothing",)
             self._feed.handled(PushKey(runner.repository, change.ref, change.new), notes)
         await self._admit(runner, repository, progress, ctx)
+        stands = await self._stand(obj, runner, repository, present, progress, ctx)
+        created += stands.created
         for ref in runner.refs.keys() | present.keys():
             if ref.startswith(REF_KINDS):
                 progress.refs[ref] = present.get(ref)
         handled = sum(1 for commit in progress.refs.values() if commit)
         return Ready(
             f"{handled} refs of {runner.repository} are handled",
-            status={"refs": progress.refs, "runNumbers": progress.numbers, "pushes": progress.sequence},
-            requeue_after=INTERVAL,
+            status={
+                "refs": progress.refs,
+                "runNumbers": progress.numbers,
+                "pushes": progress.sequence,
+                **stands.status,
+            },
+            requeue_after=stands.requeue_after,
             event=f"started {', '.join(created)}" if created else None,
             conditions=[*_conditions(status, progress.invalid), *await _deployed(obj, ctx)],
         )
@@ -136,7 +156,7 @@ class RunnerController:
                 progress.invalid = _invalid(workflows)
             created = []
             for start in starts:
-                run = _run_object(obj, runner, change, start, author, progress.sequence)
+                run = pushed_run(obj, runner, change, start.file, start.problems, author, progress.sequence)
                 if await self._create(run, key, start, progress, ctx):
                     created.append(run["metadata"]["name"])
         except TidegateError as error:
@@ -159,11 +179,61 @@ class RunnerController:
             with contextlib.suppress(NotFound):  # it was deleted meanwhile
                 await ctx.store.patch(key_of(run), patch, manager=self.name)
 
-    async def _create(self, run: Object, key: PushKey, start: _Start, progress: _Progress, ctx: Context) -> bool:
-        """Create one run with the next number of its workflow; False where it is there already."""
+    def _runners_of(self, run: Object, runners: Sequence[Object]) -> list[ObjectKey]:
+        """The Runners of a run that waits to be admitted, or that other workflows follow."""
+        namespace = run["metadata"].get("namespace")
+        repository = str((run.get("spec") or {}).get("repository", ""))
+        keys = [key_of(one) for one in runners if of_repository(one, repository)]
+        return [key for key in keys if key.namespace == namespace and (not is_admitted(run) or self._follows(key))]
+
+    def _follows(self, key: ObjectKey) -> bool:
+        """Whether workflows of a Runner follow runs, as far as it was looked at: it is, soon after every start."""
+        standing = self._standing.get(key)
+        return standing is not None and bool(standing.followers)
+
+    async def _stand(
+        self,
+        obj: Object,
+        runner: Runner,
+        repository: Repository,
+        present: Mapping[str, str],
+        progress: _Progress,
+        ctx: Context,
+    ) -> _Stands:
+        """Start what is due without a push: schedules, and what follows other runs."""
+        status, head = obj.get("status") or {}, await repository.head()
+        if head is None or head not in present:
+            return _Stands()
+        standing = self._standing.get(runner.key)
+        if standing is None or (standing.ref, standing.commit) != (head, present[head]):
+            workflows = await asyncio.to_thread(_read_workflows, repository, present[head])
+            standing = self._standing[runner.key] = standing_of(head, present[head], workflows)
+        now = ctx.clock.now().replace(microsecond=0)
+        since = _moment(status.get("scheduledUntil")) or now
+        due, following = await asyncio.to_thread(due_schedules, standing, since, now)
+        marks: Mapping[str, Any] | None = None
+        if standing.followers:
+            listing = await ctx.store.list(GROUP, RUN_KIND, namespace=runner.key.namespace)
+            runs = [run for run in listing.items if of_repository(run, runner.repository) and is_admitted(run)]
+            found = follow(standing, runs, status.get("followed"))
+            due, marks = [*due, *found.due], found.marks
+        created = []
+        author = await repository.log(standing.commit) if due else None
+        for one in due:
+            assert author is not None
+            run = due_run(obj, runner, standing, one, author)
+            if await self._create(run, None, _Start(one.file), progress, ctx):
+                created.append(run["metadata"]["name"])
+        wait = (following - now).total_seconds() if following else INTERVAL
+        moments = {"scheduledUntil": rfc3339(now) if standing.schedules else None, "followed": marks}
+        return _Stands(created, moments, min(INTERVAL, max(wait, SOONEST)))
+
+    async def _create(self, run: Object, key: PushKey | None, start: _Start, progress: _Progress, ctx: Context) -> bool:
+        """Create one run with the next number of its workflow; False where it is there already. `key` is its push."""
         name, namespace = run["metadata"]["name"], run["metadata"]["namespace"]
         run["spec"]["runNumber"] = await _next_number(ctx, run, progress, start.file)
-        self._feed.expect(key, name)
+        if key is not None:
+            self._feed.expect(key, name)
         try:
             stored = await ctx.store.create(run, manager=self.name)
             created = True
@@ -217,34 +287,6 @@ def _starts(workflows: Mapping[str, Workflow | str], event: Event) -> tuple[list
     return starts, reasons
 
 
-def _run_object(
-    runner_object: Object, runner: Runner, change: RefChange, start: _Start, head: Commit, sequence: int
-) -> Object:
-    name = run_name(runner.repository, start.file, change.ref, change.old or "", change.new, sequence)
-    namespace = runner_object["metadata"].get("namespace", "default")
-    run = WorkflowRun(
-        key=ObjectKey(GROUP, RUN_KIND, namespace, name),
-        version="v1alpha1",
-        repository=runner.repository,
-        workflow=start.file,
-        event="push",
-        ref=change.ref,
-        commit=change.new,
-        actor=head.author.name,
-        before=change.old,
-    )
-    annotations = {TITLE: head.subject[:TITLE_LIMIT], AUTHOR: f"{head.author.name} <{head.author.email}>"}
-    if start.problems:
-        annotations[PROBLEMS] = start.problems[:PROBLEMS_LIMIT]
-    metadata: dict[str, Any] = {
-        "name": name,
-        "namespace": namespace,
-        "labels": inherited_labels(runner_object) | labels(runner.repository, start.file, change.new),
-        "annotations": annotations,
-    }
-    return {"apiVersion": f"{GROUP}/v1alpha1", "kind": RUN_KIND, "metadata": metadata, "spec": run.spec_json()}
-
-
 def _invalid(workflows: Mapping[str, Workflow | str]) -> dict[str, str]:
     """The workflows that can't be read, with what is wrong."""
     return {file: text for file, text in workflows.items() if isinstance(text, str)}
@@ -283,18 +325,16 @@ def _followers(source: Object, runners: Sequence[Object]) -> list[ObjectKey]:
     return [key_of(runner) for runner in runners if _is_followed(source, runner)]
 
 
-def _runners_of(run: Object, runners: Sequence[Object]) -> list[ObjectKey]:
-    """The Runners of a run that waits to be admitted."""
-    if is_admitted(run):
-        return []
-    namespace = run["metadata"].get("namespace")
-    repository = str((run.get("spec") or {}).get("repository", "")).lower()
-    return [
-        key_of(runner)
-        for runner in runners
-        if key_of(runner).namespace == namespace
-        and str((runner.get("spec") or {}).get("repository", "")).lower() == repository
-    ]
+def _moment(text: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _run_state(run: Object) -> object:
+    status = run.get("status") or {}
+    return is_admitted(run), status.get("status"), status.get("attempt")
 
 
 def _is_followed(source: Object, runner: Object) -> bool:

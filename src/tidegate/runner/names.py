@@ -14,6 +14,8 @@ AUTHOR = "tidegate.dev/author"
 PROBLEMS = "tidegate.dev/problems"
 CANCEL = "tidegate.dev/cancel"
 RERUN = "tidegate.dev/rerun"
+CHAIN = "tidegate.dev/chain"
+"""The annotation that says how many runs a run follows, one after the other, by workflow_run."""
 NAME_LIMIT = 180
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _UNSAFE_LABEL = re.compile(r"[^A-Za-z0-9_.-]+")

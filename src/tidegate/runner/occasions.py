@@ -43,9 +43,38 @@ async def occasion(repository: Repository, run: WorkflowRun, workflow: Workflow,
             return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload), inputs)
         case "pull_request":
             return await _pull_request(repository, run, workflow, message)
-        case _:
+        case "schedule" | "workflow_run":
+            payload = await base_payload(repository, run.repository) | _caused(run)
+            source = run.cause.get("schedule") or run.cause.get("title", "")
+            event = Event(run.event, ref=run.ref, after=run.commit, message=message, source=source, payload=payload)
+            return Occasion(event)
+        case "push":
             payload = await push_payload(repository, RefChange(run.ref, run.before, run.commit), name=run.repository)
             return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload))
+
+        case _:
+            raise InvalidInput(f"the event {run.event!r} never happens here")
+
+
+def _caused(run: WorkflowRun) -> dict[str, Any]:
+    """The part of the payload that tells of the schedule, or of the run that is followed."""
+    cause = run.cause
+    if run.event == "schedule":
+        return {"schedule": cause.get("schedule", ""), "workflow": run.workflow}
+    followed = {
+        "id": int(cause.get("id") or 0),
+        "name": cause.get("title", ""),
+        "path": cause.get("workflow", ""),
+        "head_branch": cause.get("branch", ""),
+        "head_sha": cause.get("commit", ""),
+        "event": cause.get("event", ""),
+        "run_number": int(cause.get("number") or 0),
+        "run_attempt": int(cause.get("attempt") or 1),
+        "status": cause.get("status", ""),
+        "conclusion": cause.get("conclusion") or None,
+    }
+    workflow = {"name": cause.get("title", ""), "path": cause.get("workflow", ""), "state": "active"}
+    return {"action": cause.get("action", ""), "workflow_run": followed, "workflow": workflow}
 
 
 async def _pull_request(repository: Repository, run: WorkflowRun, workflow: Workflow, message: str) -> Occasion:
