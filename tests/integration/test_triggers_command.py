@@ -110,6 +110,18 @@ def test_a_workflow_that_can_not_be_read_is_named_and_the_others_are_answered(ch
     assert ".github/workflows/bad.yaml:1" in error
 
 
+def test_what_would_keep_a_workflow_that_starts_from_running_is_shown_at_its_line(checkout, capsys):
+    steps = "jobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: ./act\n      - uses: acme/other@v1\n"
+    checkout.commit("act/action.yml", "runs: {using: node20, main: x.js}")
+    checkout.commit(".github/workflows/build.yaml", f"on: push\n{steps}")
+    checkout.commit(".github/workflows/other.yaml", f"on: release\n{steps}")
+    code, answers, error = asked(capsys, checkout.folder)
+    assert (code, [one["runs"] for one in answers]) == (1, [True, False])
+    assert ".github/workflows/build.yaml:7:15: the action 'acme/other@v1' is not built in" in error
+    assert "act/action.yml:1:15: JavaScript actions (node20) are not supported yet" in error
+    assert "other.yaml" not in error
+
+
 @pytest.mark.parametrize("options", [["--since", "nothing"], ["--since", "--all"], ["--ref", "a b"], ["--ref", "a..b"]])
 def test_wrong_names_are_refused(checkout, capsys, options):
     assert run(["triggers", str(checkout.folder), *options]) == 1

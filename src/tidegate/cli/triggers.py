@@ -15,6 +15,7 @@ from tidegate.cli.output import print_error
 from tidegate.cli.tables import print_table
 from tidegate.git.checkout import Checkout
 from tidegate.git.names import branch_ref, check_ref
+from tidegate.runner.linking import linked_in
 from tidegate.runner.pushes import RefChange, push_event
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import workflows_in
@@ -40,7 +41,8 @@ def command(folder: Path, since: str | None, ref: str | None, form: str) -> int:
     """Say which workflows would run if the commits of the repository in FOLDER were pushed now: those between REV and
     HEAD. A branch without an upstream is pushed as a new one.
 
-    Decides as the Runner does, on what is committed. Exits with 1 where a workflow can't be read.
+    Decides as the Runner does, on what is committed, and says at its line what would keep one that starts from
+    running here. Exits with 1 where there is such a thing, or a workflow can't be read.
     """
     event, answers, errors = asyncio.run(_decided(folder, since, ref))
     if form == "json":
@@ -82,10 +84,15 @@ def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer
     errors: list[TidegateError] = []
     with checkout.repository.files(commit) as files:
         for path, found in workflows_in(files):
-            if isinstance(found, Workflow):
-                answers.append(Answer(path, matches(found, event)))
-            else:
+            if not isinstance(found, Workflow):
                 errors.append(found)
+                continue
+            answers.append(Answer(path, matches(found, event)))
+            try:
+                if answers[-1].match.runs:
+                    linked_in(files, path)
+            except TidegateError as error:
+                errors.append(error)
     return answers, errors
 
 

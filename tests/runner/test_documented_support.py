@@ -1,0 +1,162 @@
+"""docs/workflows.md: each row of its table is tried, and its example of what is shown is what is shown."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tidegate.base.errors import NotFound
+from tidegate.runner.actions import BUILT_IN
+from tidegate.runner.linking import linked_in
+from tidegate.workflow.problems import InvalidWorkflow
+
+PAGE = (Path(__file__).parents[2] / "docs/workflows.md").read_text()
+CI = ".github/workflows/ci.yaml"
+STEPS = "runs-on: x, steps: [{run: x}]"
+JOBS = f"jobs: {{a: {{{STEPS}}}}}"
+
+
+class Tree:
+    """Files of a commit."""
+
+    def __init__(self, files):
+        self._files = files
+
+    def paths(self):
+        return sorted(self._files)
+
+    def read(self, path):
+        if path not in self._files:
+            raise NotFound(path)
+        return self._files[path].encode()
+
+
+def refusal(text, **files):
+    """What keeps a workflow from running here; empty where nothing does."""
+    try:
+        linked_in(Tree({CI: text, **files}), CI)
+    except InvalidWorkflow as error:
+        return str(error)
+    return ""
+
+
+def event(text):
+    return f"on: {text}\n{JOBS}"
+
+
+def top(text):
+    return f"on: push\n{text}\n{JOBS}"
+
+
+def job(text, own=STEPS):
+    return f"on: push\njobs: {{b: {{{STEPS}}}, a: {{{', '.join(part for part in (text, own) if part)}}}}}"
+
+
+def step(text, *more):
+    return f"on: push\njobs: {{a: {{runs-on: x, steps: [{', '.join([text, *more])}]}}}}"
+
+
+FILTERS = "push: {branches: [main, '!x'], tags-ignore: [v1], paths: ['src/**']}"
+INPUTS = ", ".join(f"{kind}: {{type: {kind}}}" for kind in ("string", "boolean", "number", "environment"))
+DISPATCH = f"{{workflow_dispatch: {{inputs: {{{INPUTS}, choice: {{type: choice, options: [a]}}}}}}}}"
+MATRIX = (
+    "strategy: {matrix: {v: [1, 2], o: '${{ fromJSON(''[1]'') }}', include: [{v: 3}], exclude: [{v: 1}]}, "
+    "fail-fast: false, max-parallel: 1}"
+)
+CALLED = {".github/workflows/called.yaml": event("workflow_call")}
+ACTION = {"act/action.yml": "runs: {using: composite, steps: [{run: x, shell: sh}]}"}
+SCRIPT = {"act/action.yml": "runs: {using: node24, main: index.js}"}
+ROWS = {
+    "`on.push`": (event(f"{{{FILTERS}}}"), ""),
+    "`on.pull_request`": (event("{pull_request: {branches: [main]}}"), ""),
+    "`on.pull_request_target`": (event("pull_request_target"), "the event 'pull_request_target' is refused"),
+    "`on.workflow_dispatch`": (event(DISPATCH), ""),
+    "`on.workflow_call`": (event("workflow_call"), ""),
+    "`on.workflow_run`": (event("{workflow_run: {workflows: [A], types: [completed], branches: [main]}}"), ""),
+    "`on.schedule`": (event("{schedule: [{cron: '0 6 * * *', timezone: Europe/Berlin}]}"), ""),
+    "`run-name`": (top("run-name: by ${{ github.actor }}"), ""),
+    "`concurrency`": (top("concurrency: {group: a, cancel-in-progress: true}"), ""),
+    "`permissions`": (top("permissions: {packages: write}"), ""),
+    "`defaults.run`, `env`": (top("defaults: {run: {shell: bash, working-directory: x}}\nenv: {A: b}"), ""),
+    "`jobs.<id>.needs`, `if`, `outputs`": (job("needs: b, if: always(), outputs: {a: b}"), ""),
+    "`jobs.<id>.strategy`": (job(MATRIX), ""),
+    "`jobs.<id>.timeout-minutes`": (job("timeout-minutes: 5"), ""),
+    "`jobs.<id>.continue-on-error`": (job("continue-on-error: true"), ""),
+    "`jobs.<id>.environment`": (job("environment: {name: production, url: 'https://x.example'}"), ""),
+    "`jobs.<id>.runs-on`": (job("", "runs-on: [self-hosted, '${{ github.ref_name }}'], steps: [{run: x}]"), ""),
+    "`jobs.<id>.uses: ./…`": (job("uses: ./.github/workflows/called.yaml, secrets: inherit", ""), "", CALLED),
+    "`jobs.<id>.uses: OWNER/NAME/…`": (
+        job("uses: acme/ci/.github/workflows/x.yaml@v1", ""),
+        "workflows of other repositories are not supported yet",
+    ),
+    "`jobs.<id>.container`": (job("container: debian"), "'container' is not supported yet"),
+    "`jobs.<id>.services`": (job("services: {db: {image: postgres}}"), "'services' are not supported yet"),
+    "`steps[*].run`, `shell`": (
+        step(*(f"{{run: x, shell: {name}}}" for name in ("bash", "sh", "python", "pwsh", "'perl {0}'"))),
+        "",
+    ),
+    "`steps[*].timeout-minutes`": (step("{run: x, timeout-minutes: 1}"), ""),
+    "`steps[*].continue-on-error`": (step("{run: x, continue-on-error: true}"), ""),
+    "`steps[*].uses: ./…`": (step("{uses: ./act}"), "", ACTION),
+    "`steps[*].uses: $/…`": (step("{uses: $/act}"), "an action of the running commit ('$/…') is not supported yet"),
+    "JavaScript actions of the repository": (
+        step("{uses: ./act}"),
+        "JavaScript actions (node24) are not supported yet",
+        SCRIPT,
+    ),
+    "`steps[*].uses: docker://…`": (
+        step("{uses: 'docker://alpine'}"),
+        "actions from images are not supported yet",
+    ),
+    "`steps[*].uses: OWNER/NAME@REF`": (step(*(f"{{uses: {name}@main}}" for name in BUILT_IN)), ""),
+    "expressions": (step("{run: '${{ toJSON(github.event.commits.*.id) }}', if: \"contains(github.ref, 'v')\"}"), ""),
+    "`hashFiles`": (step("{run: '${{ hashFiles(''**/lock'') }}'}"), "hashFiles is not supported yet"),
+    "YAML anchors": (f"on: push\njobs: {{b: &b {{{STEPS}}}, a: *b}}", ""),
+    "step summaries": (step("{run: echo >> $GITHUB_STEP_SUMMARY}"), ""),
+    "cancelling a step": (step("{run: x, if: cancelled()}"), ""),
+}
+
+
+def table():
+    rows = [line.strip("|").split("|") for line in PAGE.splitlines() if line.startswith("| ") and line.count("|") == 5]
+    return {row[0].strip(): row[1].strip() for row in rows if row[1].strip() != "Tidegate"}
+
+
+def test_every_row_of_the_table_is_tried():
+    assert list(table()) == list(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_says_what_happens(row):
+    text, message, *files = ROWS[row]
+    said = refusal(text, **(files[0] if files else {}))
+    if table()[row].startswith("refused"):
+        assert message
+        assert message in said
+    else:
+        assert said == ""
+
+
+def test_the_actions_that_are_built_in_are_named():
+    (listed,) = re.findall(r"Built in are (.*?), of any ref\.", PAGE, re.DOTALL)
+    assert set(re.findall(r"`([^`]+)`", listed)) == set(BUILT_IN)
+
+
+def test_an_action_of_another_repository_is_refused_by_name():
+    assert "the action 'acme/other@v1' is not built in" in refusal(step("{uses: acme/other@v1}"))
+
+
+def test_the_example_of_what_is_shown_is_what_is_shown():
+    (example,) = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
+    text = """\
+on:
+  push:
+    branch: [main]
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: make ${{ github.reff_name
+"""
+    assert refusal(text) == example.rstrip("\n")
