@@ -61,6 +61,7 @@ def test_a_key_may_stand_in_the_annotation_itself() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "remedy"),
     [
+        ("allow-from", "Apps", "namespaces with commas between them"),
         ("platforms", "arm", "linux/arm/v7,linux/arm64"),
         ("platforms", "linux/arm64,", "linux/arm/v7,linux/arm64"),
         ("platforms", ",".join(f"linux/a{number}" for number in range(21)), "with commas between them"),

@@ -149,7 +149,9 @@ class App:
         tags = FileTags(self.home.tags)
         facts = FactsCache(self.home.facts)
         policies = ImagePolicyController(tags, self.registry, facts)
-        controllers = [*await self._controllers(tags, policies), *runtime.controllers]
+        origins = Origins(Mirrors(self.home.mirrors), self.repositories.by_url, self.hints.pushed)
+        updates = ImageUpdateAutomationController(origins, partial(revision_of_image, self.registry))
+        controllers = [*await self._controllers(tags, origins, policies, updates), *runtime.controllers]
         names = sorted({controller.name for controller in controllers})
         self.controller_logs.start(names)
         self._manager = Manager(
@@ -164,7 +166,7 @@ class App:
         )
         pushes = PushFeed(self._wiring())
         git = GitDoor(self.repositories, self.authorizer, pushes.lines)
-        doors = self._doors(git, runtime, names, policies)
+        doors = self._doors(git, runtime, names, policies, updates)
         stopped = stop_signals()
         await git.start()
         await pushes.recover()
@@ -204,8 +206,13 @@ class App:
         except TidegateError as error:
             _log.warning("the definitions of the kinds are not stored now: %s", error)
 
-    async def _controllers(self, tags: FileTags, policies: ImagePolicyController) -> list[Controller]:
-        origins = Origins(Mirrors(self.home.mirrors), self.repositories.by_url, self.hints.pushed)
+    async def _controllers(
+        self,
+        tags: FileTags,
+        origins: Origins,
+        policies: ImagePolicyController,
+        updates: ImageUpdateAutomationController,
+    ) -> list[Controller]:
         trees = self.trees
         services = Services(
             repository=self._repository,
@@ -222,7 +229,7 @@ class App:
             KustomizationController(trees, LocalWorkloads(self.store), strict.problems),
             ImageRepositoryController(self.tag_source, tags, told=self.registries),
             policies,
-            ImageUpdateAutomationController(origins, partial(revision_of_image, self.registry)),
+            updates,
             RunnerController(hosted(self._repository), self.feed),
             WorkflowRunController(
                 jobs=jobs,
@@ -235,10 +242,16 @@ class App:
         ]
 
     def _doors(
-        self, git: GitDoor, runtime: LocalRuntime, names: list[str], policies: ImagePolicyController
+        self,
+        git: GitDoor,
+        runtime: LocalRuntime,
+        names: list[str],
+        policies: ImagePolicyController,
+        updates: ImageUpdateAutomationController,
     ) -> Starlette:
         context = Context(self.store, self.clock, EventRecorder(self.store, self.clock, policies.name))
         explainer = Explainer(policies, context, self.registry)
+        updating = Context(self.store, self.clock, EventRecorder(self.store, self.clock, updates.name))
         logs = Logs(self.store, runtime.logs, self.run_logs, self.feed)
         kubernetes = KubernetesDoor(
             self.store,
@@ -249,6 +262,7 @@ class App:
             controllers=names,
             controller_logs=self.controller_logs,
             explain=explainer.explain_as_json,
+            preview=partial(updates.preview_as_json, ctx=updating),
         )
         page = Page(self.store, logs.of_run)
         routes: list[Sequence[BaseRoute]] = [

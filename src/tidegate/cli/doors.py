@@ -20,7 +20,7 @@ from tidegate.kube.client import KubeClient
 from tidegate.kube.collection import Collection
 from tidegate.kube.config import find_cluster
 from tidegate.kube.discovery import Discovery
-from tidegate.kube.pacing import QUICK
+from tidegate.kube.pacing import QUICK, Limits
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -93,9 +93,9 @@ def server_options(command: F) -> F:
     return cast(F, home_option(file(named(with_doors))))
 
 
-def connect(doors: Doors) -> KubeClient:
+def connect(doors: Doors, *, limits: Limits = QUICK) -> KubeClient:
     """A client of the server that a command was told to ask; NotFound where there is none."""
-    return KubeClient(doors.connection(), limits=QUICK)
+    return KubeClient(doors.connection(), limits=limits)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -44,6 +44,7 @@ COMMANDS = {
     "controller": Entry("tidegate.cli.controller:command", "Run the controllers on a Kubernetes cluster."),
     "demo": Entry("tidegate.cli.demo:command", "Carry two commits of an example all the way, and time them."),
     "describe": Entry("tidegate.cli.describe:command", "Show one object in full, and its events."),
+    "diff": Entry("tidegate.cli.diff:command", "Show what an automation would push now, and push nothing."),
     "events": Entry("tidegate.cli.events:command", "Show what happened, the last thing last."),
     "get": Entry("tidegate.cli.get:command", "Show objects as a table, JSON, YAML or names."),
     "keygen": Entry("tidegate.cli.keygen:command", "Make a deploy key, and the Secret with it."),

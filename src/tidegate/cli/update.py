@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.base.files import FolderFiles
 from tidegate.cli.output import print_error
 from tidegate.update.automation import plan_update
+from tidegate.update.diff import unified_diff
 from tidegate.update.edit import Change, Edited
 
 DIFFERS, FAILED = 1, 2
@@ -48,7 +48,7 @@ def command(folder: Path, assignments: tuple[str, ...], diff: bool) -> int:
     for problem in edited.problems:
         click.echo(f"Warning: {problem}", err=True)
     if diff:
-        sys.stdout.buffer.writelines(unified_diff(folder, edited.files))
+        sys.stdout.buffer.writelines(unified_diff(lambda path: (folder / path).read_bytes(), edited.files))
         sys.stdout.buffer.flush()
         return DIFFERS if edited.files else 0
     for path, data in edited.files.items():
@@ -56,23 +56,6 @@ def command(folder: Path, assignments: tuple[str, ...], diff: bool) -> int:
     for change in edited.changes:
         click.echo(_line(change))
     return 0
-
-
-def unified_diff(folder: Path, files: Mapping[str, bytes]) -> list[bytes]:
-    """The lines of a diff that `git apply` and `patch -p1` take."""
-    lines: list[bytes] = []
-    for path, data in files.items():
-        before, after = (side.split(b"\n") for side in ((folder / path).read_bytes(), data))
-        names = (os.fsencode(f"a/{path}"), os.fsencode(f"b/{path}"))
-        found = difflib.diff_bytes(difflib.unified_diff, _lines(before), _lines(after), *names)
-        lines += [line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in found]
-    return lines
-
-
-def _lines(parts: list[bytes]) -> list[bytes]:
-    """Lines with their ends; `splitlines` would also end them where YAML and git do not."""
-    *whole, rest = parts
-    return [part + b"\n" for part in whole] + ([rest] if rest else [])
 
 
 def _references(assignments: Sequence[str]) -> dict[str, str]:

@@ -141,8 +141,7 @@ def _moving(way: Way, selected: str, marker: str) -> str:
     """Who is to bring the selected tag to the Deployment."""
     if way.automation is None:
         return f"an ImageUpdateAutomation, to commit {selected}"
-    observed = journey.status_map(way.automation, "observedPolicies").get(key_of(way.policy).name) or {}
-    if observed.get("tag") != selected:
+    if journey.observed_policy(way.policy, way.automation).get("tag") != selected:
         return f"{key_of(way.automation)} to commit {selected}"
     committed = str((way.automation.get("status") or {}).get("observedSourceRevision", ""))
     applied = [str((one.get("status") or {}).get("lastAppliedRevision")) for one in way.kustomizations]

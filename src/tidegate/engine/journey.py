@@ -40,10 +40,23 @@ def repository_of(policy: Object, repositories: Iterable[Object]) -> Object | No
 
 
 def automation_of(policy: Object, automations: Iterable[Object]) -> Object | None:
-    """The automation that has looked at the policy; else the first one of its namespace, which is going to."""
-    near = [one for one in automations if key_of(one).namespace == key_of(policy).namespace]
-    looked = (one for one in near if key_of(policy).name in status_map(one, "observedPolicies"))
-    return next(looked, near[0] if near else None)
+    """The automation that has looked at the policy, of its namespace before others; else the first one of its
+    namespace, which is going to.
+    """
+    key, every = key_of(policy), list(automations)
+    near = [one for one in every if key_of(one).namespace == key.namespace]
+    looked = [one for one in near if key.name in status_map(one, "observedPolicies")]
+    far = [one for one in every if f"{key.namespace}/{key.name}" in status_map(one, "observedPolicies")]
+    return next(iter([*looked, *far, *near]), None)
+
+
+def observed_policy(policy: Object, automation: Object | None) -> dict[str, Any]:
+    """What an automation has last seen of a policy; empty where it has not looked at it."""
+    if automation is None:
+        return {}
+    key, seen = key_of(policy), status_map(automation, "observedPolicies")
+    near = key.namespace == key_of(automation).namespace
+    return seen.get(key.name if near else f"{key.namespace}/{key.name}") or {}
 
 
 def deployment_of(image: str, deployments: Iterable[Object]) -> Object | None:

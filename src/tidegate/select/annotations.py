@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tidegate.base.errors import InvalidInput, TidegateError, Where
 from tidegate.kinds import duration
 from tidegate.kinds.accepting import ACCEPT
+from tidegate.kinds.allowing import ALLOW_FROM, allowed_namespaces
 from tidegate.kinds.objects import Object
 from tidegate.kinds.platform import Platform
 from tidegate.oci.public_keys import PEM_BEGIN, PublicKey, parse_public_key
@@ -24,8 +25,8 @@ PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY = (
 )
 SELECTING = (PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY)
 """Those that have a say in which tag is selected."""
-ELSEWHERE = frozenset({ACCEPT, f"{PREFIX}adopt", f"{PREFIX}keep"})
-"""Those that other rooms read, of any object."""
+ELSEWHERE = frozenset({ACCEPT, ALLOW_FROM, f"{PREFIX}adopt", f"{PREFIX}keep"})
+"""Those that other rooms read."""
 MOST_PLATFORMS = 20
 LONGEST_AGE = 366 * 24 * 3600.0
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -56,6 +57,7 @@ class Wishes:
 def wishes_of(obj: Object) -> Wishes:
     """Read the annotations; InvalidInput names the one that is wrong, and what it may be."""
     given = _annotations(obj)
+    allowed_namespaces(obj)
     return Wishes(
         platforms=_platforms(given.get(PLATFORMS)),
         minimum_age=_age(given.get(MINIMUM_AGE)),

@@ -218,5 +218,4 @@ def _selected(objects: Objects, image: str, tag: str) -> Object | None:
 
 def _observed(objects: Objects, policy: Object, tag: str) -> Object | None:
     automation = journey.automation_of(policy, objects["ImageUpdateAutomation"])
-    observed = journey.status_map(automation, "observedPolicies") if automation else {}
-    return automation if (observed.get(key_of(policy).name) or {}).get("tag") == tag else None
+    return automation if journey.observed_policy(policy, automation).get("tag") == tag else None

@@ -6,38 +6,57 @@ to it: a fix of a person's, or the commit of another automation that pushes ther
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tidegate.base.errors import NotFound
 from tidegate.base.steps import Step, reach
 from tidegate.git.names import branch_ref
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
-from tidegate.update.planning import Planner, Policies, Result, Work, signed, untold
+from tidegate.update.planning import Plan, Planner, Result, Work, signed, untold
+from tidegate.update.selections import Policies
 from tidegate.update.target import Target
 
 
-async def update_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Result:
-    """Bring the automation's branch or ref to what is selected. Raises Conflict where somebody pushed first."""
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What is to be pushed: a plan on top of `base`, which is `head` (what is read), or what is on the automation's
+    branch (`present`, None where there is none) where that is built on it.
+    """
+
+    repository: Repository
+    head: str
+    present: str | None
+    base: str
+    plan: Plan
+
+
+async def plan_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Apart:
+    """Plan for the automation's branch or ref; what is on the remote is asked for."""
     target = work.target
     repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
     present = await _present(origins, target, head)
     base = present if present and await repository.is_ancestor(head, present) else head
-    (planned,) = await asyncio.to_thread(planner.planned, [work], policies, repository, base)
-    plan = await planner.prepared(planned, repository, head)
-    result = plan.result(head)
+    (planned,) = await planner.planned([work], policies, repository, base)
+    return Apart(repository, head, present, base, await planner.prepared(planned, repository, head))
+
+
+async def update_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Result:
+    """Bring the automation's branch or ref to what is selected. Raises Conflict where somebody pushed first."""
+    target, apart = work.target, await plan_apart(origins, planner, work, policies)
+    repository, plan = apart.repository, apart.plan
+    result = plan.result(apart.head)
     if not plan.edited.changes:
-        result = await untold(repository, base, work, result)
+        result = await untold(repository, apart.base, work, result)
         if result.pushed:
             await _push_to_ref(origins, repository, target, result.pushed)  # which may have died before this push
         return result
-    commit = await plan.write(repository, base)
-    if target.push_branch is None and await _says_the_same(repository, commit, work.last_push):
+    commit = await plan.write(repository, apart.base)
+    if target.push_branch is None and await says_the_same(repository, commit, work.last_push):
         return result
     commit = await signed(repository, work, commit)
     reach(Step.COMMIT_WRITTEN)
-    await _push(origins, repository, target, commit, present)
+    await _push(origins, repository, target, commit, apart.present)
     reach(Step.COMMIT_PUSHED)
     return replace(result, pushed=commit, message=plan.message)
 
@@ -55,7 +74,7 @@ async def _present(origins: Origins, target: Target, head: str) -> str | None:
     return found[1]
 
 
-async def _says_the_same(repository: Repository, commit: str, other: str | None) -> bool:
+async def says_the_same(repository: Repository, commit: str, other: str | None) -> bool:
     """Whether another commit has the same files on top of the same commit; author, message and signature may differ."""
     if other is None:
         return False

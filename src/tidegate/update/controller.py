@@ -5,28 +5,22 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import TidegateError
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.journey import ready_message
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
-from tidegate.engine.secrets import read_secret
 from tidegate.git.origins import Origins
-from tidegate.git.remote import Credentials
-from tidegate.git.secrets import credentials_for
-from tidegate.git.signing import SigningKey
-from tidegate.kinds.git_repository import GitRepository
-from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.oci.credentials import Access
 from tidegate.update import feedback
 from tidegate.update.planning import Result, Work
+from tidegate.update.preview import Preview, preview
 from tidegate.update.pushing import Pusher
-from tidegate.update.selections import GROUP, POLICY_KIND, observed_policies, selected_and_labels
-from tidegate.update.target import Target, target_of
+from tidegate.update.selections import GROUP, POLICY_KIND, observed_policies, selected_and_wanted
+from tidegate.update.works import SOURCE_GROUP, SOURCE_KIND, work_of
 
 KIND = "ImageUpdateAutomation"
-SOURCE_GROUP, SOURCE_KIND = "source.toolkit.fluxcd.io", "GitRepository"
 UP_TO_DATE = "repository up-to-date"
 
 
@@ -38,10 +32,11 @@ class ImageUpdateAutomationController:
     kind = KIND
 
     def __init__(self, origins: Origins, revision_of: Callable[[Access, str], Awaitable[str | None]]):
+        self._origins = origins
         self._pusher = Pusher(origins, revision_of)
         self._left: dict[ObjectKey, str] = {}
         self.triggers: Sequence[Trigger] = (
-            Trigger(GROUP, POLICY_KIND, self._users_of, relevant=selected_and_labels),
+            Trigger(GROUP, POLICY_KIND, self._users_of, relevant=selected_and_wanted),
             Trigger(SOURCE_GROUP, SOURCE_KIND, self._of_source, relevant=_revision),
         )
 
@@ -49,37 +44,24 @@ class ImageUpdateAutomationController:
         """Bring the marked values to what the policies selected; push one commit, or find nothing to do."""
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
+        work = await work_of(obj, ctx)
+        if isinstance(work, Stalled):
+            return work
         try:
-            spec = ImageUpdateAutomation.from_object(obj)
-        except InvalidInput as error:
-            return Stalled("InvalidSpec", str(error))
-        if spec.source_ref.kind != SOURCE_KIND:
-            return Stalled("InvalidSourceConfiguration", f"source kind '{spec.source_ref.kind}' not supported")
-        namespace = spec.source_ref.namespace or key_of(obj).namespace
-        source = GitRepository.from_object(
-            await ctx.store.get(ObjectKey(SOURCE_GROUP, SOURCE_KIND, namespace, spec.source_ref.name))
-        )
-        credentials, signing = await _keys(spec, source, ctx)
-        try:
-            target = target_of(spec, source, credentials, signing)
-        except InvalidInput as error:
-            return Stalled(error.code, error.explain())
-        try:
-            result = await self._pusher.update(Work(obj, spec, target, ctx))
+            result = await self._pusher.update(work)
         except feedback.LoopFoundError as loop:
             return await self._suspend(obj, loop, ctx)
         if result.head:
             self._left[key_of(obj)] = result.head
         if (problems := "\n".join(result.problems)) and problems not in ready_message(obj):
             await ctx.events.warning(obj, "MarkerProblem", problems)
-        return _conclude(obj, spec, target, result, rfc3339(ctx.clock.now()))
+        return _conclude(work, result, rfc3339(ctx.clock.now()))
 
     def _users_of(self, policy: Object, automations: Sequence[Object]) -> list[ObjectKey]:
-        """The automations of a policy's namespace whose markers name it; those that were not looked at yet may."""
+        """The automations whose markers name a policy; those of its namespace that were not looked at yet may."""
         key = key_of(policy)
         name = f"{key.namespace}:{key.name}"
-        mine = [found for found in map(key_of, automations) if found.namespace == key.namespace]
-        return [found for found in mine if self._pusher.names(found, name)]
+        return [found for found in map(key_of, automations) if self._pusher.names(found, name)]
 
     def _of_source(self, source: Object, automations: Sequence[Object]) -> list[ObjectKey]:
         """The automations of a source; not one that left it at this very commit, which it therefore has seen."""
@@ -92,29 +74,34 @@ class ImageUpdateAutomationController:
                 wanted.append(key)
         return [key for key in wanted if self._left.get(key) != commit]
 
+    async def preview(self, namespace: str, name: str, ctx: Context) -> Preview:
+        """What `reconcile` of an automation would push now. Nothing is pushed, and no status or event written. What
+        would stall it is raised, as is NotFound.
+        """
+        obj = await ctx.store.get(ObjectKey(GROUP, KIND, namespace, name))
+        return await preview(self._origins, self._pusher.planner, obj, ctx)
+
+    async def preview_as_json(self, namespace: str, name: str, ctx: Context) -> dict[str, Any]:
+        """The preview as a door sends it; an error as a part of the answer, since a door's own would say that it has no
+        such thing to ask.
+        """
+        try:
+            return (await self.preview(namespace, name, ctx)).as_json()
+        except TidegateError as error:
+            return {"error": {"code": error.code, "message": error.explain()}}
+
     async def _suspend(self, obj: Object, loop: feedback.LoopFoundError, ctx: Context) -> Outcome:
         await ctx.store.patch(key_of(obj), {"spec": {"suspend": True}}, manager=self.name)
         return Stalled("FeedbackLoop", loop.explain())
 
 
-async def _keys(
-    spec: ImageUpdateAutomation, source: GitRepository, ctx: Context
-) -> tuple[Credentials | None, SigningKey | None]:
-    """What the Secrets of the source and of the automation hold."""
-    signing = None
-    if spec.signing_key_ref is not None:
-        name = spec.signing_key_ref.name
-        data = await read_secret(ctx.store, spec.key.namespace, name)
-        signing = SigningKey.of(data, spec.signing_key_type or "gpg", f"{spec.key.namespace}/{name}")
-    return await credentials_for(ctx.store, source), signing
-
-
-def _conclude(obj: Object, spec: ImageUpdateAutomation, target: Target, result: Result, now: str) -> Ready:
+def _conclude(work: Work, result: Result, now: str) -> Ready:
+    target = work.target
     source = result.pushed if result.pushed and target.push_branch == target.branch else result.source
-    before = (obj.get("status") or {}).get("observedPolicies") or {}
+    before = (work.obj.get("status") or {}).get("observedPolicies") or {}
     status: dict[str, Any] = {
         "lastAutomationRunTime": now,
-        "observedPolicies": observed_policies(result.references, before),
+        "observedPolicies": observed_policies(result.references, before, work.namespace),
         "observedSourceRevision": f"{target.branch}@sha1:{source}",
     }
     message = UP_TO_DATE
@@ -123,7 +110,8 @@ def _conclude(obj: Object, spec: ImageUpdateAutomation, target: Target, result: 
         message = f"pushed commit '{result.pushed[:7]}' {target.described()}\n{result.message}"
     if result.problems:
         message += "\n" + "\n".join(result.problems)
-    return Ready(message, status=status, requeue_after=spec.interval_seconds, event=message if result.pushed else None)
+    event = message if result.pushed else None
+    return Ready(message, status=status, requeue_after=work.spec.interval_seconds, event=event)
 
 
 def _revision(source: Object) -> object:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.kinds.allowing import ALLOW_FROM
 from tidegate.kinds.reference import parse
 from tidegate.update.marker import FileMarkers, Marker
 from tidegate.update.markers import find_markers
@@ -66,10 +67,15 @@ class Missing:
     line: int
     policy: str
 
-    def explain(self, policies: Collection[str]) -> str:
-        """The place and what is wrong, where these are the policies that there are (`NS:NAME`)."""
+    def explain(self, policies: Collection[str], namespace: str = "") -> str:
+        """The place and what is wrong, where these are the policies that there are (`NS:NAME`) for an automation of a
+        namespace. Of another namespace's it is not told whether there is one.
+        """
         if self.policy in policies:
             return _place(self.path, self.line, f"the marker names {self.policy}, which has selected nothing yet")
+        if namespace and not self.policy.startswith(f"{namespace}:"):
+            said = f"the marker names {self.policy}, and no ImagePolicy of that name lets namespace {namespace} use it"
+            return _place(self.path, self.line, f'{said}: annotate it with {ALLOW_FROM}: "{namespace}"')
         said = f"the marker names {self.policy}, and there is no such ImagePolicy in the automation's namespace"
         return _place(self.path, self.line, f"{said}: create it, or correct the marker")
 

@@ -24,14 +24,11 @@ from tidegate.update.automation import chosen, plan_update, tree_path
 from tidegate.update.edit import Edited
 from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
-from tidegate.update.selections import GROUP, POLICY_KIND, Selections, observed_policies, selections
+from tidegate.update.selections import GROUP, POLICY_KIND, Policies, Selections, observed_policies
 from tidegate.update.target import Target
 
 UNTOLD_LIMIT = 64
 """How far back a commit is looked for that a process which died has pushed."""
-
-Policies = Mapping[str, Sequence[Object]]
-"""The policies of each namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +95,38 @@ class Planner:
         self._named: dict[ObjectKey, frozenset[str]] = {}
 
     def names(self, automation: ObjectKey, policy: str) -> bool:
-        """Whether the markers of an automation name a policy (`NS:NAME`), as far as is known."""
-        return policy in self._named.get(automation, (policy,))
+        """Whether the markers of an automation name a policy (`NS:NAME`). Where that is not known yet, each of its own
+        namespace counts.
+        """
+        named = self._named.get(automation)
+        return policy.startswith(f"{automation.namespace}:") if named is None else policy in named
 
-    def planned(
+    async def planned(
+        self, works: Sequence[Work], policies: Policies, repository: Repository, commit: str
+    ) -> list[Plan | Exception]:
+        """A plan for each on top of a commit, or its error."""
+        await self._read_far(works, policies)
+        plans = await asyncio.to_thread(self._planned, works, policies, repository, commit)
+        if await self._read_far(works, policies):
+            plans = await asyncio.to_thread(self._planned, works, policies, repository, commit)
+        return plans
+
+    async def _read_far(self, works: Sequence[Work], policies: Policies) -> bool:
+        """Read the policies of other namespaces that markers name; whether that brought any."""
+        brought = [await policies.read_far(work.namespace, self._named.get(key_of(work.obj), ())) for work in works]
+        return any(brought)
+
+    def _planned(
         self,
         works: Sequence[Work],
         policies: Policies,
         repository: Repository,
         commit: str,
     ) -> list[Plan | Exception]:
-        """A plan for each on top of a commit, or its error. It reads in the calling thread: use to_thread."""
         plans: list[Plan | Exception] = []
         with repository.files(commit) as files:
             for work in works:
-                mine = selections(policies[work.namespace], work.spec.policy_selector)
+                mine = policies.of(work.namespace, work.spec.policy_selector)
                 try:
                     edited = plan_update(files, work.spec.update_path, mine.references, index=self._index)
                 except Exception as error:  # noqa: BLE001 - one automation's error is not the others'
@@ -164,7 +178,7 @@ async def signed(repository: Repository, work: Work, commit: str) -> str:
 async def untold(repository: Repository, head: str, work: Work, result: Result) -> Result:
     """A result without a commit, with the one that a process pushed which died before it could say so."""
     status = work.obj.get("status") or {}
-    if observed_policies(result.references, {}) == (status.get("observedPolicies") or {}):
+    if observed_policies(result.references, {}, work.namespace) == (status.get("observedPolicies") or {}):
         return result
     created = datetime.fromisoformat(work.obj["metadata"]["creationTimestamp"]).timestamp()
     for commit in await repository.history(head, limit=UNTOLD_LIMIT):

@@ -20,8 +20,8 @@ from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
 from tidegate.oci.credentials import Access
 from tidegate.update.apart import update_apart
-from tidegate.update.planning import Plan, Planner, Policies, Result, Work, signed, untold
-from tidegate.update.selections import policies_of
+from tidegate.update.planning import Plan, Planner, Result, Work, signed, untold
+from tidegate.update.selections import Policies
 from tidegate.update.target import Target
 
 ATTEMPTS = 6
@@ -37,7 +37,7 @@ class Pusher:
 
     def __init__(self, origins: Origins, revision_of: Callable[[Access, str], Awaitable[str | None]]):
         self._origins = origins
-        self._planner = Planner(revision_of)
+        self.planner = Planner(revision_of)
         self._groups: Groups[Target, Work, Result] = Groups(self._group, most=TOGETHER)
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
         self._random = random.Random()  # noqa: S311 - jitter is no secret
@@ -50,11 +50,11 @@ class Pusher:
             return await self._groups.add(work.target, work)
         async with self._turn(work.target):
             policies = await _policies([work])
-            return await self._insistent([work], lambda: update_apart(self._origins, self._planner, work, policies))
+            return await self._insistent([work], lambda: update_apart(self._origins, self.planner, work, policies))
 
     def names(self, automation: ObjectKey, policy: str) -> bool:
         """Whether the markers of an automation name a policy (`NS:NAME`), as far as is known."""
-        return self._planner.names(automation, policy)
+        return self.planner.names(automation, policy)
 
     def _turn(self, target: Target) -> asyncio.Lock:
         return self._turns.setdefault((target.url, target.branch), asyncio.Lock())
@@ -107,9 +107,9 @@ class Pusher:
         self, works: Sequence[Work], policies: Policies, repository: Repository, head: str
     ) -> dict[int, Answer]:
         """Commit for all on top of `head`, and push once. Conflict where the branch is no longer there."""
-        planned = await asyncio.to_thread(self._planner.planned, works, policies, repository, head)
+        planned = await self.planner.planned(works, policies, repository, head)
         prepared = await asyncio.gather(
-            *(self._planner.prepared(plan, repository, head) for plan in planned), return_exceptions=True
+            *(self.planner.prepared(plan, repository, head) for plan in planned), return_exceptions=True
         )
         answers: dict[int, Answer] = {}
         tip, changed = head, set[str]()
@@ -133,8 +133,8 @@ class Pusher:
         work, (head, tip) = plan.work, place
         try:
             if changed.intersection(plan.edited.files):
-                (again,) = await asyncio.to_thread(self._planner.planned, [work], policies, repository, tip)
-                plan = await self._planner.prepared(again, repository, head)
+                (again,) = await self.planner.planned([work], policies, repository, tip)
+                plan = await self.planner.prepared(again, repository, head)
             if not plan.edited.changes:
                 return plan.result(head)
             commit = await signed(repository, work, await plan.write(repository, tip))
@@ -167,8 +167,7 @@ class Pusher:
 
 
 async def _policies(works: Sequence[Work]) -> Policies:
-    store = works[0].ctx.store
-    return {namespace: await policies_of(store, namespace) for namespace in {work.namespace for work in works}}
+    return await Policies.read(works[0].ctx.store, {work.namespace for work in works})
 
 
 async def _tell_retry(works: Sequence[Work], error: Conflict) -> None:

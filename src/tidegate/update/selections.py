@@ -1,14 +1,15 @@
-"""What policies selected for an automation, and how its status says what it has seen of it."""
+"""What policies selected for an automation, and how its status says what it has seen of it. Pure but `Policies`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidegate.engine.ports import Store
+from tidegate.kinds.allowing import ALLOW_FROM, allows
 from tidegate.kinds.common import LabelSelector, mapping
-from tidegate.kinds.objects import Object, key_of
+from tidegate.kinds.objects import Object, annotation, key_of
 from tidegate.update.edit import Edited
 
 GROUP, POLICY_KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
@@ -16,12 +17,13 @@ GROUP, POLICY_KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
 
 @dataclass(frozen=True, slots=True)
 class Selections:
-    """The policies that an automation wants (`NS:NAME`) and what each selected, or None; and those of its namespace
-    that it does not want, whose markers are left to others.
+    """The policies that an automation of a namespace wants (`NS:NAME`) and what each selected, or None; and those that
+    it does not want, whose markers are left to others.
     """
 
     selected: Mapping[str, str | None]
     unwanted: frozenset[str] = frozenset()
+    namespace: str = ""
 
     @property
     def references(self) -> dict[str, str]:
@@ -31,12 +33,37 @@ class Selections:
     def problems(self, edited: Edited) -> tuple[str, ...]:
         """What is wrong with markers, each with its place."""
         missing = [one for one in edited.missing if one.policy not in self.unwanted]
-        return (*edited.problems, *(one.explain(self.selected) for one in missing))
+        return (*edited.problems, *(one.explain(self.selected, self.namespace) for one in missing))
 
 
-async def policies_of(store: Store, namespace: str) -> list[Object]:
-    """The policies of a namespace."""
-    return list((await store.list(GROUP, POLICY_KIND, namespace=namespace)).items)
+class Policies:
+    """The policies of some namespaces as they are at this moment, and those of all others that allow it."""
+
+    def __init__(self, store: Store, near: Mapping[str, Sequence[Object]]):
+        self._store = store
+        self._near = near
+        self._far: list[Object] | None = None
+
+    @classmethod
+    async def read(cls, store: Store, namespaces: Collection[str]) -> Policies:
+        """Read those of some namespaces."""
+        listed = {name: (await store.list(GROUP, POLICY_KIND, namespace=name)).items for name in sorted(namespaces)}
+        return cls(store, listed)
+
+    async def read_far(self, namespace: str, named: Iterable[str]) -> bool:
+        """Read those of the other namespaces too, once, where a name (`NS:NAME`) is none of `namespace`; whether that
+        brought something to an automation of it.
+        """
+        if self._far is not None or all(name.startswith(f"{namespace}:") for name in named):
+            return False
+        every = (await self._store.list(GROUP, POLICY_KIND)).items
+        self._far = [one for one in every if annotation(one, ALLOW_FROM) is not None]
+        return bool(self._far)
+
+    def of(self, namespace: str, selector: LabelSelector | None) -> Selections:
+        """What an automation of a namespace, with this `policySelector`, takes of them."""
+        far = [one for one in self._far or () if key_of(one).namespace != namespace and allows(one, namespace)]
+        return replace(selections([*self._near[namespace], *far], selector), namespace=namespace)
 
 
 def selections(policies: Iterable[Object], selector: LabelSelector | None) -> Selections:
@@ -62,20 +89,28 @@ def selected_reference(policy: Object) -> str | None:
     return f"{reference}@{latest['digest']}" if latest.get("digest") else reference
 
 
-def selected_and_labels(policy: Object) -> object:
-    """What of a policy may change an update: what it selected, and the labels by which an automation may want it."""
-    return selected_reference(policy), (policy.get("metadata") or {}).get("labels")
+def selected_and_wanted(policy: Object) -> object:
+    """What of a policy may change an update: what it selected, the labels by which an automation may want it, and who
+    may.
+    """
+    return selected_reference(policy), (policy.get("metadata") or {}).get("labels"), annotation(policy, ALLOW_FROM)
 
 
-def observed_policies(references: Mapping[str, str], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch of `status.observedPolicies`, from what each policy (`NS:NAME`) selected, as `NAME:TAG[@DIGEST]`.
-    Policies and digests that were there `before` and are gone are removed.
+def observed_policies(references: Mapping[str, str], before: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """The merge patch of `status.observedPolicies`, from what each policy (`NS:NAME`) selected, as `NAME:TAG[@DIGEST]`:
+    by the names of those in the automation's namespace, and `NS/NAME` of others. Policies and digests that were there
+    `before` and are gone are removed.
     """
     observed: dict[str, Any] = {}
     for policy, reference in references.items():
-        key, (image, _, digest) = policy.partition(":")[2], reference.partition("@")
+        key, (image, _, digest) = _observed_name(policy, namespace), reference.partition("@")
         name, _, tag = image.rpartition(":")
         observed[key] = {"name": name, "tag": tag}
         if digest or "digest" in mapping(before.get(key)):
             observed[key]["digest"] = digest or None
     return dict.fromkeys(set(before) - set(observed)) | observed
+
+
+def _observed_name(policy: str, namespace: str) -> str:
+    near, _, name = policy.partition(":")
+    return name if near == namespace else f"{near}/{name}"

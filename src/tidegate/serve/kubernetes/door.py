@@ -31,15 +31,17 @@ Handler = Callable[[Call], Awaitable[Response]]
 Explain = Callable[[str, str, Sequence[str]], Awaitable[dict[str, Any]]]
 """What an ImagePolicy (namespace, name) would select and why, and why not some tags, as JSON."""
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-WHY, EXPLAIN = "why", "explain"
+Preview = Callable[[str, str], Awaitable[dict[str, Any]]]
+"""What an ImageUpdateAutomation (namespace, name) would push now, as JSON."""
+WHY, DIFF, EXPLAIN = "why", "diff", "explain"
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
 class KubernetesDoor:
     """Kubernetes' API over a store. `controllers` names those that show themselves as Deployments in flux-system.
 
-    Reading is open unless `reads_need_credential`; writes, the reading of Secrets, and with `explain` the subresource
-    `why` of an ImagePolicy need the scope `admin`.
+    Reading is open unless `reads_need_credential`; writes, the reading of Secrets, and the subresources `why` of an
+    ImagePolicy (with `explain`) and `diff` of an ImageUpdateAutomation (with `preview`) need the scope `admin`.
     """
 
     def __init__(
@@ -53,9 +55,11 @@ class KubernetesDoor:
         controllers: Sequence[str] = (),
         controller_logs: ControllerLogs | None = None,
         explain: Explain | None = None,
+        preview: Preview | None = None,
         reads_need_credential: bool = False,
     ):
         self._explain = explain
+        self._preview = preview
         self._clock = clock
         self._version = version
         self._pod_logs = pod_logs
@@ -178,8 +182,8 @@ class KubernetesDoor:
         refuse_interactive(path)
         options = Options(dict(request.query_params))
         verb = _verb(request.method, path, options)
-        # An explanation asks a registry, with the credentials of the object's Secrets.
-        asked = EXPLAIN if path.subresource == WHY else verb
+        # Both ask a registry or a Git host, with the credentials of the object's Secrets.
+        asked = EXPLAIN if path.subresource in (WHY, DIFF) else verb
         self._access.check(identity, asked, path.group, path.plural)
         call = Call(request, await self._catalogue.find(path), options)
         return await self._handler(call, verb)(call)
@@ -208,6 +212,8 @@ class KubernetesDoor:
             handlers["log"] = {"get": self._log}
         if target.resource.kind == "ImagePolicy" and self._explain is not None:
             handlers[WHY] = {"get": self._why}
+        if target.resource.kind == "ImageUpdateAutomation" and self._preview is not None:
+            handlers[DIFF] = {"get": self._diff}
         if target.subresource not in handlers:
             raise NotFound("the server could not find the requested resource")
         handler = handlers[target.subresource].get(verb)
@@ -220,6 +226,10 @@ class KubernetesDoor:
         target, tags = call.target, call.options.text("tags")
         told = await self._explain(target.namespace, target.name, tags.split(",") if tags else [])
         return call.answer(told)
+
+    async def _diff(self, call: Call) -> Response:
+        assert self._preview is not None
+        return call.answer(await self._preview(call.target.namespace, call.target.name))
 
     async def _log(self, call: Call) -> Response:
         target, now = call.target, self._clock.now()

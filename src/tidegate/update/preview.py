@@ -1,0 +1,88 @@
+"""What an automation would push now, for people to look at: the diff, the message, and what stands in its way.
+
+It reads the remote as it is and plans as the controller does; nothing is pushed, no status or event is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tidegate.base.errors import InvalidInput
+from tidegate.engine.outcome import Context, Stalled
+from tidegate.git.origins import Origins
+from tidegate.git.repository import Repository
+from tidegate.kinds.objects import Object
+from tidegate.update import feedback
+from tidegate.update.apart import plan_apart, says_the_same
+from tidegate.update.diff import unified_diff
+from tidegate.update.planning import Plan, Planner, Work
+from tidegate.update.selections import Policies
+from tidegate.update.works import work_of
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A commit that would be pushed: to where, on top of which commit, by whom, with which message and which diff (as
+    `git apply` takes it). Without a diff there is nothing to push. `notes` say what is left alone, and what waits.
+    """
+
+    target: str
+    parent: str
+    author: str = ""
+    message: str = ""
+    diff: str = ""
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """As a door sends it."""
+        return asdict(self) | {"notes": list(self.notes)}
+
+
+async def preview(origins: Origins, planner: Planner, obj: Object, ctx: Context) -> Preview:
+    """What an ImageUpdateAutomation would push now. InvalidInput for what would stall it; else as `reconcile`."""
+    work = await work_of(obj, ctx)
+    if isinstance(work, Stalled):
+        raise InvalidInput(work.message, code=work.reason)
+    try:
+        return await _previewed(origins, planner, work)
+    except feedback.LoopFoundError as loop:
+        raise InvalidInput(f"it would be suspended: {loop.explain()}", code="FeedbackLoop") from None
+
+
+async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
+    policies = await Policies.read(work.ctx.store, {work.namespace})
+    target = work.target
+    if not target.is_shared:
+        apart = await plan_apart(origins, planner, work, policies)
+        return await _shown(apart.repository, apart.base, apart.plan)
+    repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
+    (planned,) = await planner.planned([work], policies, repository, head)
+    return await _shown(repository, head, await planner.prepared(planned, repository, head))
+
+
+async def _shown(repository: Repository, base: str, plan: Plan) -> Preview:
+    work = plan.work
+    notes = list(plan.result(base).problems)
+    if work.spec.suspend:
+        notes.append("it is suspended, and so pushes nothing")
+    nothing = Preview(work.target.described(), base, notes=tuple(notes))
+    if not plan.edited.changes or await _was_pushed(repository, base, plan):
+        return nothing
+    lines = await asyncio.to_thread(_diff, repository, base, plan)
+    author = f"{work.author.name} <{work.author.email}>"
+    return Preview(nothing.target, base, author, plan.message, lines, nothing.notes)
+
+
+async def _was_pushed(repository: Repository, base: str, plan: Plan) -> bool:
+    """Whether the same was pushed to a ref that no branch shows, as to Gerrit's."""
+    last = plan.work.last_push
+    if plan.work.target.push_branch is not None or last is None:
+        return False
+    return await says_the_same(repository, await plan.write(repository, base), last)
+
+
+def _diff(repository: Repository, base: str, plan: Plan) -> str:
+    with repository.files(base) as files:
+        return b"".join(unified_diff(files.read, plan.edited.files)).decode("utf-8", "replace")
