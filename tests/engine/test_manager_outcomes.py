@@ -101,6 +101,21 @@ async def test_an_interval_of_next_to_nothing_is_no_endless_loop(store, clock, i
         assert len(controller.calls) == pytest.approx(times, abs=times // 5)
 
 
+@pytest.mark.parametrize(
+    ("interval", "at_latest", "comes"), [(600.0, 90.0, 90.0), (None, 90.0, 90.0), (600.0, -1.0, 0.0)]
+)
+async def test_a_moment_that_is_named_is_kept_to_the_second(store, clock, interval, at_latest, comes):
+    controller = Scripted(Ready("it waits", requeue_after=interval, at_latest=at_latest), Ready("done"))
+    await store.create(an_object(POLICY), manager="test")
+    async with running(store, clock, controller):
+        assert len(controller.calls) == (1 if comes else 2)
+        if comes:
+            await clock.advance(comes - 0.01)
+            assert len(controller.calls) == 1
+            await clock.advance(0.02)
+        assert len(controller.calls) == 2
+
+
 async def test_errors_back_off_and_a_change_of_the_spec_tries_at_once(store, clock):
     controller = Scripted(Unavailable("no answer"))
     await store.create(an_object(POLICY), manager="test")

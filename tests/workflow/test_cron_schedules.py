@@ -8,7 +8,8 @@ from datetime import datetime
 import pytest
 
 from tidegate.base.errors import InvalidInput
-from tidegate.workflow.cron import parse_cron, rfc3339, zone_named
+from tidegate.base.zones import rfc3339, zone_named
+from tidegate.workflow.cron import parse_cron
 
 JANUARY, EVE = "2024-01-15T10:20:30Z", "2023-12-31T23:59:59Z"
 

@@ -8,8 +8,9 @@ from datetime import datetime
 import click
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.zones import rfc3339, zone_named
 from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json
-from tidegate.workflow.cron import parse_cron, rfc3339, zone_named
+from tidegate.workflow.cron import parse_cron
 
 _COUNT = 3
 

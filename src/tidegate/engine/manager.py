@@ -304,7 +304,8 @@ class _Loop:
         if isinstance(outcome, Ready):
             if outcome.event is not None:
                 await self._context.events.normal(obj, outcome.reason, outcome.event)
-            return self._interval(_period(outcome.requeue_after))
+            delays = self._interval(_period(outcome.requeue_after)), outcome.at_latest
+            return min((max(0.0, delay) for delay in delays if delay is not None), default=None)
         if isinstance(outcome, Stalled):
             await self._context.events.warning(obj, outcome.reason, outcome.message)
             return None

@@ -19,9 +19,9 @@ from tidegate.kinds.objects import Object, ObjectKey
 class Ready:
     """The object is as its spec says.
 
-    `status` is merged into the object's status (RFC 7396). `requeue_after` is in seconds; None means only when
-    something changes. `event` is the text of a Normal event, None for none (nothing new happened). `conditions` are
-    further conditions besides Ready.
+    `status` is merged into the object's status (RFC 7396). `requeue_after` is in seconds, about; None means only when
+    something changes. `at_latest` is when it comes again if not before, in seconds exactly. `event` is the text of a
+    Normal event, None for none (nothing new happened). `conditions` are further conditions besides Ready.
     """
 
     message: str
@@ -30,6 +30,7 @@ class Ready:
     requeue_after: float | None = None
     event: str | None = None
     conditions: Sequence[Condition] = ()
+    at_latest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,14 +31,16 @@ class Apart:
     plan: Plan
 
 
-async def plan_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Apart:
-    """Plan for the automation's branch or ref; what is on the remote is asked for."""
+async def plan_apart(
+    origins: Origins, planner: Planner, work: Work, policies: Policies, *, ahead: bool = False
+) -> Apart:
+    """Plan for the automation's branch or ref; what is on the remote is asked for. `ahead` as in `Planner.prepared`."""
     target = work.target
     repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
     present = await _present(origins, target, head)
     base = present if present and await repository.is_ancestor(head, present) else head
     (planned,) = await planner.planned([work], policies, repository, base)
-    return Apart(repository, head, present, base, await planner.prepared(planned, repository, head))
+    return Apart(repository, head, present, base, await planner.prepared(planned, repository, head, ahead=ahead))
 
 
 async def update_apart(origins: Origins, planner: Planner, work: Work, policies: Policies) -> Result:
@@ -46,7 +48,7 @@ async def update_apart(origins: Origins, planner: Planner, work: Work, policies:
     target, apart = work.target, await plan_apart(origins, planner, work, policies)
     repository, plan = apart.repository, apart.plan
     result = plan.result(apart.head)
-    if not plan.edited.changes:
+    if not plan.is_due:
         result = await untold(repository, apart.base, work, result)
         if result.pushed:
             await _push_to_ref(origins, repository, target, result.pushed)  # which may have died before this push

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import TidegateError
@@ -11,9 +12,13 @@ from tidegate.engine.finalizers import let_go
 from tidegate.engine.journey import ready_message
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
 from tidegate.git.origins import Origins
+from tidegate.kinds.common import mapping
+from tidegate.kinds.conditions import find
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.oci.credentials import Access
 from tidegate.update import feedback
+from tidegate.update.annotations import UPDATING, unknown_annotations
+from tidegate.update.batching import PENDING, PENDING_SINCE
 from tidegate.update.planning import Result, Work
 from tidegate.update.preview import Preview, preview
 from tidegate.update.pushing import Pusher
@@ -35,6 +40,7 @@ class ImageUpdateAutomationController:
         self._origins = origins
         self._pusher = Pusher(origins, revision_of)
         self._left: dict[ObjectKey, str] = {}
+        self._unknown: dict[ObjectKey, list[str]] = {}
         self.triggers: Sequence[Trigger] = (
             Trigger(GROUP, POLICY_KIND, self._users_of, relevant=selected_and_wanted),
             Trigger(SOURCE_GROUP, SOURCE_KIND, self._of_source, relevant=_revision),
@@ -44,6 +50,7 @@ class ImageUpdateAutomationController:
         """Bring the marked values to what the policies selected; push one commit, or find nothing to do."""
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
+        await self._tell_unknown(obj, ctx)
         work = await work_of(obj, ctx)
         if isinstance(work, Stalled):
             return work
@@ -55,7 +62,9 @@ class ImageUpdateAutomationController:
             self._left[key_of(obj)] = result.head
         if (problems := "\n".join(result.problems)) and problems not in ready_message(obj):
             await ctx.events.warning(obj, "MarkerProblem", problems)
-        return _conclude(work, result, rfc3339(ctx.clock.now()))
+        if result.waits and find(mapping(obj.get("status")).get("conditions") or [], PENDING) is None:
+            await ctx.events.normal(obj, result.waits.reason, result.waits.condition().message)
+        return _conclude(work, result, ctx.clock.now())
 
     def _users_of(self, policy: Object, automations: Sequence[Object]) -> list[ObjectKey]:
         """The automations whose markers name a policy; those of its namespace that were not looked at yet may."""
@@ -90,28 +99,45 @@ class ImageUpdateAutomationController:
         except TidegateError as error:
             return {"error": {"code": error.code, "message": error.explain()}}
 
+    async def _tell_unknown(self, obj: Object, ctx: Context) -> None:
+        """An annotation that nothing reads is told once, as long as it stands there: it may be misspelt."""
+        key, unknown = key_of(obj), unknown_annotations(obj)
+        if unknown != self._unknown.get(key, []):
+            self._unknown[key] = unknown
+            if unknown:
+                message = f"nothing reads {', '.join(unknown)} of an {KIND}; there are {', '.join(UPDATING)}"
+                await ctx.events.warning(obj, "UnknownAnnotation", message)
+
     async def _suspend(self, obj: Object, loop: feedback.LoopFoundError, ctx: Context) -> Outcome:
         await ctx.store.patch(key_of(obj), {"spec": {"suspend": True}}, manager=self.name)
         return Stalled("FeedbackLoop", loop.explain())
 
 
-def _conclude(work: Work, result: Result, now: str) -> Ready:
-    target = work.target
+def _conclude(work: Work, result: Result, now: datetime) -> Ready:
+    target, waits = work.target, result.waits
     source = result.pushed if result.pushed and target.push_branch == target.branch else result.source
-    before = (work.obj.get("status") or {}).get("observedPolicies") or {}
+    before = mapping(work.obj.get("status"))
+    seen = observed_policies(result.references, mapping(before.get("observedPolicies")), work.namespace)
     status: dict[str, Any] = {
-        "lastAutomationRunTime": now,
-        "observedPolicies": observed_policies(result.references, before, work.namespace),
+        "lastAutomationRunTime": rfc3339(now),
         "observedSourceRevision": f"{target.branch}@sha1:{source}",
+        # What waits is not seen to: after a crash between its push and this, its commit is looked for.
+        **({PENDING_SINCE: rfc3339(waits.since)} if waits else {"observedPolicies": seen, PENDING_SINCE: None}),
     }
-    message = UP_TO_DATE
+    message = waits.headline() if waits else UP_TO_DATE
     if result.pushed:
-        status |= {"lastPushCommit": result.pushed, "lastPushTime": now}
+        status |= {"lastPushCommit": result.pushed, "lastPushTime": rfc3339(now)}
         message = f"pushed commit '{result.pushed[:7]}' {target.described()}\n{result.message}"
     if result.problems:
         message += "\n" + "\n".join(result.problems)
-    event = message if result.pushed else None
-    return Ready(message, status=status, requeue_after=work.spec.interval_seconds, event=event)
+    return Ready(
+        message,
+        status=status,
+        requeue_after=work.spec.interval_seconds,
+        at_latest=(waits.until - now).total_seconds() if waits and waits.until else None,
+        event=message if result.pushed else None,
+        conditions=[waits.condition()] if waits else (),
+    )
 
 
 def _revision(source: Object) -> object:

@@ -20,7 +20,9 @@ from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
 from tidegate.update import feedback
+from tidegate.update.annotations import NO_WISHES, Wishes
 from tidegate.update.automation import chosen, plan_update, tree_path
+from tidegate.update.batching import Wait, wait_for
 from tidegate.update.edit import Edited
 from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
@@ -39,6 +41,7 @@ class Work:
     spec: ImageUpdateAutomation
     target: Target
     ctx: Context
+    wishes: Wishes = NO_WISHES
 
     @property
     def author(self) -> Signature:
@@ -57,7 +60,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What it came to: the commit that it looked at, its own commit, if any, and where the branch is with that."""
+    """What it came to: the commit that it looked at, its own commit, if any, where the branch is with that, and what is
+    not pushed yet.
+    """
 
     source: str
     references: Mapping[str, str]
@@ -65,20 +70,27 @@ class Result:
     pushed: str | None = None
     message: str = ""
     head: str = ""
+    waits: Wait | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an automation is to change on top of a commit, by what was selected."""
+    """What an automation is to change on top of a commit, by what was selected; `waits` where it does so later."""
 
     work: Work
     selected: Selections
     edited: Edited
     message: str = ""
+    waits: Wait | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is something to push, and now."""
+        return bool(self.edited.changes) and self.waits is None
 
     def result(self, source: str) -> Result:
         """The result as long as nothing is pushed."""
-        return Result(source, self.selected.references, self.selected.problems(self.edited))
+        return Result(source, self.selected.references, self.selected.problems(self.edited), waits=self.waits)
 
     async def write(self, repository: Repository, parent: str) -> str:
         """Write the commit; no ref moves."""
@@ -136,11 +148,12 @@ class Planner:
                     plans.append(Plan(work, mine, edited))
         return plans
 
-    async def prepared(self, plan: Plan | Exception, repository: Repository, head: str) -> Plan:
-        """What is asked before a commit is written, for all automations at the same time."""
+    async def prepared(self, plan: Plan | Exception, repository: Repository, head: str, *, ahead: bool = False) -> Plan:
+        """What is asked before a commit is written, for all automations at the same time; `ahead` of its time too."""
         if isinstance(plan, Exception):
             raise plan
-        if not plan.edited.changes:
+        plan = _waiting(plan)
+        if not plan.is_due and not (ahead and plan.edited.changes):
             return plan
         # Else somebody's commit stands between, and this is no echo.
         if await _is_own(repository, plan.work.author, head):
@@ -169,6 +182,16 @@ class Planner:
             return plan_update(files, path, {policy: "tidegate.invalid/none:none"}, index=self._index)
 
 
+def _waiting(plan: Plan) -> Plan:
+    """The plan, with the wait that its automation asks for."""
+    work, changes = plan.work, plan.edited.changes
+    if not changes:
+        return plan
+    batch = max(work.wishes.batch, work.spec.policy_change_delay_seconds)
+    waits = wait_for(changes, work.obj, work.ctx.clock.now(), batch=batch, window=work.wishes.window)
+    return replace(plan, waits=waits)
+
+
 async def signed(repository: Repository, work: Work, commit: str) -> str:
     """The commit with the signature that its automation wants, if any."""
     signing = work.target.signing
@@ -178,7 +201,9 @@ async def signed(repository: Repository, work: Work, commit: str) -> str:
 async def untold(repository: Repository, head: str, work: Work, result: Result) -> Result:
     """A result without a commit, with the one that a process pushed which died before it could say so."""
     status = work.obj.get("status") or {}
-    if observed_policies(result.references, {}, work.namespace) == (status.get("observedPolicies") or {}):
+    if result.waits or observed_policies(result.references, {}, work.namespace) == (
+        status.get("observedPolicies") or {}
+    ):
         return result
     created = datetime.fromisoformat(work.obj["metadata"]["creationTimestamp"]).timestamp()
     for commit in await repository.history(head, limit=UNTOLD_LIMIT):

@@ -55,16 +55,18 @@ async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
     policies = await Policies.read(work.ctx.store, {work.namespace})
     target = work.target
     if not target.is_shared:
-        apart = await plan_apart(origins, planner, work, policies)
+        apart = await plan_apart(origins, planner, work, policies, ahead=True)
         return await _shown(apart.repository, apart.base, apart.plan)
     repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
     (planned,) = await planner.planned([work], policies, repository, head)
-    return await _shown(repository, head, await planner.prepared(planned, repository, head))
+    return await _shown(repository, head, await planner.prepared(planned, repository, head, ahead=True))
 
 
 async def _shown(repository: Repository, base: str, plan: Plan) -> Preview:
     work = plan.work
     notes = list(plan.result(base).problems)
+    if plan.waits is not None:
+        notes.append(plan.waits.headline())
     if work.spec.suspend:
         notes.append("it is suspended, and so pushes nothing")
     nothing = Preview(work.target.described(), base, notes=tuple(notes))

@@ -135,7 +135,7 @@ class Pusher:
             if changed.intersection(plan.edited.files):
                 (again,) = await self.planner.planned([work], policies, repository, tip)
                 plan = await self.planner.prepared(again, repository, head)
-            if not plan.edited.changes:
+            if not plan.is_due:
                 return plan.result(head)
             commit = await signed(repository, work, await plan.write(repository, tip))
         except Exception as error:  # noqa: BLE001 - one automation's error is not the others'

@@ -11,6 +11,7 @@ from tidegate.git.signing import SigningKey
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.kinds.objects import Object, ObjectKey, key_of
+from tidegate.update.annotations import wishes_of
 from tidegate.update.planning import Work
 from tidegate.update.target import target_of
 
@@ -25,6 +26,10 @@ async def work_of(obj: Object, ctx: Context) -> Work | Stalled:
         return Stalled("InvalidSpec", str(error))
     if spec.source_ref.kind != SOURCE_KIND:
         return Stalled("InvalidSourceConfiguration", f"source kind '{spec.source_ref.kind}' not supported")
+    try:
+        wishes = wishes_of(obj)
+    except InvalidInput as error:
+        return Stalled("InvalidAnnotation", error.explain())
     namespace = spec.source_ref.namespace or key_of(obj).namespace
     source = GitRepository.from_object(
         await ctx.store.get(ObjectKey(SOURCE_GROUP, SOURCE_KIND, namespace, spec.source_ref.name))
@@ -34,7 +39,7 @@ async def work_of(obj: Object, ctx: Context) -> Work | Stalled:
         target = target_of(spec, source, credentials, signing)
     except InvalidInput as error:
         return Stalled(error.code, error.explain())
-    return Work(obj, spec, target, ctx)
+    return Work(obj, spec, target, ctx, wishes)
 
 
 async def _keys(

@@ -5,7 +5,6 @@ Nothing here knows the present: whoever asks says after when.
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -222,24 +221,3 @@ def _number(text: str, part: str, names: dict[str, int]) -> int:
 
 def _invalid(part: str, why: str) -> InvalidInput:
     return InvalidInput(f"the schedule's field {part!r} cannot be read: {why}", remedy=_REMEDY)
-
-
-def zone_named(name: str) -> tzinfo:
-    """The time zone of an IANA name; empty is UTC. Raises InvalidInput."""
-    if name in ("", "UTC"):
-        return UTC
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInput(
-            f"the time zone {name!r} is not known on this machine",
-            remedy="write a name such as Europe/Berlin; the package tzdata brings them",
-        ) from error
-
-
-def rfc3339(time: datetime) -> str:
-    """A time as Go writes RFC 3339: `Z` for an offset of zero, else hours and minutes; whole seconds."""
-    offset = time.utcoffset() or timedelta(0)
-    minutes = abs(offset) // timedelta(minutes=1)
-    zone = f"{'-' if offset < timedelta(0) else '+'}{minutes // 60:02}:{minutes % 60:02}" if minutes else "Z"
-    return time.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0") + zone

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tidegate.base.errors import InvalidInput
-from tidegate.workflow.cron import parse_cron, zone_named
+from tidegate.base.zones import zone_named
+from tidegate.workflow.cron import parse_cron
 from tidegate.workflow.cursor import Cursor, suggest
 from tidegate.workflow.globs import Glob
 from tidegate.workflow.inputs import default_problem

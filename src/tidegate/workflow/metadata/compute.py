@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
-from tidegate.workflow.cron import zone_named
+from tidegate.base.zones import zone_named
 from tidegate.workflow.metadata.entries import Flavor, Tag, entries, read_flavor, read_images, read_tags
 from tidegate.workflow.metadata.handlebars import Helper, is_only, render
 from tidegate.workflow.metadata.matching import match_group
