@@ -10,6 +10,7 @@ from tidegate.engine.causes import nothing_yet
 IMAGE, NS = "ghcr.io/me/web", "flux-system"
 REVISION = "main@sha1:" + "a" * 40
 LABELS = {"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": NS}
+PENDING = f"1 change waits until noon\na.yaml:1: x, of {NS}:web"
 READY = [{"type": "Ready", "status": "True", "message": "fine"}]
 
 
@@ -220,6 +221,11 @@ def test_what_is_only_kept_is_a_note(world):
         ({"observedPolicies": {"web": {"tag": "1.0.4"}}, "observedSourceRevision": "main@sha1:b"},
          "the Kustomization to apply 1.0.4"),
         ({"observedPolicies": {"web": {"tag": "1.0.4"}}, "observedSourceRevision": REVISION}, "a marker: "),
+        ({"conditions": [*READY, {"type": "Pending", "message": PENDING}]},
+         "ImageUpdateAutomation/flux-system/web to commit 1.0.4: 1 change waits until noon: a.yaml:1: x, of "),
+        ({"observedPolicies": {"web": {"tag": "1.0.4"}}, "observedSourceRevision": REVISION,
+          "conditions": [*READY, {"type": "RollbackRespected", "message": f"1 value stays\na.yaml:1: x, of {NS}:web"}]},
+         "ImageUpdateAutomation/flux-system/web to commit 1.0.4: 1 value stays: a.yaml:1: x, of "),
     ],
 )  # fmt: skip
 def test_who_is_to_bring_a_selected_tag_on(world, status, words):

@@ -65,6 +65,23 @@ async def test_a_registry_that_is_down_is_a_note(world):
     assert made.notes == ["the registry can't be asked now, so only the last scan counts: the registry is down"]
 
 
+async def test_what_automations_wait_for_or_leave_alone_is_noted(world):
+    await world.scanned("1.0.0")
+    automation = ObjectKey("image.toolkit.fluxcd.io", "ImageUpdateAutomation", "apps", "auto")
+    metadata = {"name": automation.name, "namespace": automation.namespace}
+    api_version = f"{automation.group}/v1"
+    await world.store.create({"apiVersion": api_version, "kind": automation.kind, "metadata": metadata}, manager="test")
+    pending = "2 changes wait until noon\na.yaml:1: a -> b, of flux-system:web\na.yaml:2: a -> b, of flux-system:web2"
+    conditions = [
+        {"type": "Ready", "status": "True", "message": "x\ny, of flux-system:web"},
+        {"type": "Pending", "status": "True", "message": pending},
+    ]
+    await world.store.patch_status(automation, {"conditions": conditions}, manager="test")
+    made = await explain(world, Listing("1.0.0"))
+    told = f"{automation}: 2 changes wait until noon: a.yaml:1: a -> b, of flux-system:web"
+    assert [note for note in made.notes if "auto" in note] == [told]
+
+
 async def test_what_the_objects_say_is_noted(world):
     await world.scanned("1.0.0")
     await world.reconcile()

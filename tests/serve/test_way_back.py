@@ -1,6 +1,6 @@
 """What a pusher hears of a commit's deployment: of that commit alone, and why it takes so long."""
 
-from tidegate.serve.way_back import Answering, Applying, End
+from tidegate.serve.way_back import Answering, Applying, End, decided_by
 
 NS, IMAGE = "flux-system", "ghcr.io/me/web"
 OLD, NEW = "a" * 40, "b" * 40
@@ -125,3 +125,19 @@ def test_a_tag_that_is_no_longer_selected_is_not_waited_for():
     end = Answering(IMAGE, "1.0.1").look(running("1.0.2", available=0, selected="1.0.2"))
     assert isinstance(end, End)
     assert end.superseded
+
+
+def test_an_automation_has_decided_once_it_has_looked_or_says_what_waits():
+    policy = an_object("ImagePolicy", "web")
+    line = f"d.yaml:1: {IMAGE}:1.0.0 -> {IMAGE}:1.0.1, of {NS}:web"
+    pending = [{"type": "Pending", "status": "True", "message": f"1 change waits until noon\n{line}"}]
+
+    def decided(**status):
+        automation = an_object("ImageUpdateAutomation", "shop", status=status)
+        return decided_by({"ImageUpdateAutomation": [automation]}, policy, "1.0.1") is automation
+
+    assert decided(observedPolicies={"web": {"tag": "1.0.1"}})
+    assert not decided(observedPolicies={"web": {"tag": "1.0.0"}})
+    assert decided(observedPolicies={"web": {"tag": "1.0.0"}}, conditions=pending)
+    assert not decided(conditions=[{**pending[0], "message": pending[0]["message"].replace("1.0.1", "1.0.2")}])
+    assert decided_by({"ImageUpdateAutomation": []}, policy, "1.0.1") is None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from tidegate.engine import journey
 from tidegate.engine.journey import Objects, not_ready
-from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import find
 from tidegate.kinds.objects import Object, annotation, key_of
 from tidegate.kinds.pods import troubles
@@ -142,21 +141,16 @@ def _moving(way: Way, selected: str, marker: str) -> str:
     """Who is to bring the selected tag to the Deployment."""
     if way.automation is None:
         return f"an ImageUpdateAutomation, to commit {selected}"
+    if told := journey.told_of(way.policy, way.automation):
+        return f"{key_of(way.automation)} to commit {selected}: {told[0]}"
     if journey.observed_policy(way.policy, way.automation).get("tag") != selected:
-        return f"{key_of(way.automation)} to commit {selected}{_pending(way.automation)}"
+        return f"{key_of(way.automation)} to commit {selected}"
     committed = str((way.automation.get("status") or {}).get("observedSourceRevision", ""))
     applied = [str((one.get("status") or {}).get("lastAppliedRevision")) for one in way.kustomizations]
     if applied and all(revision == committed for revision in applied):
         line = f'# {{"$imagepolicy": "{marker}"}}'
         return f"a marker: no image in Git that is deployed has the line's end {line}, so {selected} was set nowhere"
     return f"the Kustomization to apply {selected}"
-
-
-def _pending(automation: Object) -> str:
-    """Until when what an automation is to commit waits, where it says so."""
-    found = find(mapping(automation.get("status")).get("conditions") or [], "Pending") or {}
-    first = str(found.get("message", "")).partition("\n")[0]
-    return f": {first}" if first else ""
 
 
 def _blocked(deployment: Object) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tidegate.kinds.conditions import find
+from tidegate.kinds.conditions import READY, RECONCILING, STALLED, find
 from tidegate.kinds.objects import Object, annotation, key_of
 
 URL = "tidegate.dev/url"
@@ -57,6 +57,18 @@ def observed_policy(policy: Object, automation: Object | None) -> dict[str, Any]
     key, seen = key_of(policy), status_map(automation, "observedPolicies")
     near = key.namespace == key_of(automation).namespace
     return seen.get(key.name if near else f"{key.namespace}/{key.name}") or {}
+
+
+def told_of(policy: Object, automation: Object) -> list[str]:
+    """What the conditions of an automation say of a policy's updates besides whether it is ready: what waits, or stays.
+    Such a condition has a line for each, with the policy at its end.
+    """
+    key, found = key_of(policy), []
+    for condition in (automation.get("status") or {}).get("conditions") or []:
+        head, *lines = str(condition.get("message", "")).split("\n")
+        if condition.get("type") not in (READY, RECONCILING, STALLED):
+            found += [f"{head}: {line}" for line in lines if line.endswith(f", of {key.namespace}:{key.name}")]
+    return found
 
 
 def deployment_of(image: str, deployments: Iterable[Object]) -> Object | None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
-from tidegate.base.errors import InvalidInput, NotFound, TidegateError, Unavailable
+from tidegate.base.errors import Denied, InvalidInput, NotFound, TidegateError, Unavailable
 from tidegate.base.regexp.matcher import any_of
+from tidegate.engine.journey import told_of
 from tidegate.engine.outcome import Context, Stalled
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import READY, find
@@ -28,6 +29,7 @@ from tidegate.select.standing import KEPT_FROM_LOWER
 MOST_ASKED = 20
 _HURRIED_OR_HELD = ("Expecting", "RateLimited")
 """An ImageRepository's conditions that say when the next scan is, other than its interval."""
+AUTOMATION_KIND = "ImageUpdateAutomation"
 
 
 class TagSource(Protocol):
@@ -63,13 +65,21 @@ class Explainer:
         listed, notes = await self._listed(question.scanned, question.tags)
         rule = Rule(question.policy, question.tag_filter, question.wishes.newest_build)
         made = await asyncio.to_thread(explained, decision, rule, listed, asked[:MOST_ASKED])
-        ways_out = _ways_out(key_of(policy), decision.because)
-        notes = [*ways_out, *_notes(policy, question.repository, decision.tag), *notes]
+        ways_out, told = _ways_out(key_of(policy), decision.because), await self._told(policy)
+        notes = [*ways_out, *told, *_notes(policy, question.repository, decision.tag), *notes]
         return _with_status(replace(made, image=question.scanned.image, notes=notes), policy)
 
     async def explain_as_json(self, namespace: str, name: str, asked: Sequence[str] = ()) -> dict[str, Any]:
         """The explanation as a door sends it."""
         return (await self.explain(namespace, name, asked)).as_json()
+
+    async def _told(self, policy: Object) -> list[str]:
+        """What automations say of its updates; those that may not be read say nothing."""
+        try:
+            automations = (await self._context.store.list(GROUP, AUTOMATION_KIND)).items
+        except (NotFound, Denied):
+            return []
+        return [f"{key_of(one)}: {told}" for one in automations for told in told_of(policy, one)]
 
     async def _listed(self, scanned: ImageRepository, known: Sequence[str]) -> tuple[Listed, list[str]]:
         try:

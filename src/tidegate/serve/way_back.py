@@ -71,7 +71,7 @@ async def _image_lines(
         return
     policy = await view.until(lambda objects: _selected(objects, image, tag), timeout=STATION_TIMEOUT)
     yield f"selected {tag} by the policy {key_of(policy).namespace}/{key_of(policy).name}"
-    automation = await view.until(lambda objects: _observed(objects, policy, tag), timeout=STATION_TIMEOUT)
+    automation = await view.until(lambda objects: decided_by(objects, policy, tag), timeout=STATION_TIMEOUT)
     committed = str(automation["status"].get("lastPushCommit", ""))
     answering: list[Look] = [Answering(image, tag).look]
     if committed and await is_on_top(committed):
@@ -216,6 +216,12 @@ def _selected(objects: Objects, image: str, tag: str) -> Object | None:
     return next((policy for policy in objects["ImagePolicy"] if _latest(policy) == (image, tag)), None)
 
 
-def _observed(objects: Objects, policy: Object, tag: str) -> Object | None:
+def decided_by(objects: Objects, policy: Object, tag: str) -> Object | None:
+    """The automation that has done what it is going to do about a policy's tag for now: it has looked at it, or says in
+    a condition what the tag's commit waits for.
+    """
     automation = journey.automation_of(policy, objects["ImageUpdateAutomation"])
-    return automation if journey.observed_policy(policy, automation).get("tag") == tag else None
+    if automation is None or journey.observed_policy(policy, automation).get("tag") == tag:
+        return automation
+    waits = any(f"{tag}, of " in line or f"{tag}@" in line for line in journey.told_of(policy, automation))
+    return automation if waits else None

@@ -22,6 +22,7 @@ from tidegate.update.batching import PENDING, PENDING_SINCE
 from tidegate.update.planning import Result, Work
 from tidegate.update.preview import Preview, preview
 from tidegate.update.pushing import Pusher
+from tidegate.update.reverts import RESPECTED, SHOWN, condition, headline
 from tidegate.update.selections import GROUP, POLICY_KIND, observed_policies, selected_and_wanted
 from tidegate.update.works import SOURCE_GROUP, SOURCE_KIND, work_of
 
@@ -62,8 +63,7 @@ class ImageUpdateAutomationController:
             self._left[key_of(obj)] = result.head
         if (problems := "\n".join(result.problems)) and problems not in ready_message(obj):
             await ctx.events.warning(obj, "MarkerProblem", problems)
-        if result.waits and find(mapping(obj.get("status")).get("conditions") or [], PENDING) is None:
-            await ctx.events.normal(obj, result.waits.reason, result.waits.condition().message)
+        await _tell_what_is_new(obj, result, ctx)
         return _conclude(work, result, ctx.clock.now())
 
     def _users_of(self, policy: Object, automations: Sequence[Object]) -> list[ObjectKey]:
@@ -113,6 +113,17 @@ class ImageUpdateAutomationController:
         return Stalled("FeedbackLoop", loop.explain())
 
 
+async def _tell_what_is_new(obj: Object, result: Result, ctx: Context) -> None:
+    """An event when something begins to wait, or to stay where somebody rolled it back."""
+    before = mapping(obj.get("status")).get("conditions") or []
+    if result.waits and find(before, PENDING) is None:
+        await ctx.events.normal(obj, result.waits.reason, result.waits.condition().message)
+    told = str((find(before, RESPECTED) or {}).get("message", ""))
+    for kept in result.kept[:SHOWN]:
+        if kept.explain() not in told:
+            await ctx.events.normal(obj, condition(result.kept).reason, kept.explain())
+
+
 def _conclude(work: Work, result: Result, now: datetime) -> Ready:
     target, waits = work.target, result.waits
     source = result.pushed if result.pushed and target.push_branch == target.branch else result.source
@@ -128,6 +139,8 @@ def _conclude(work: Work, result: Result, now: datetime) -> Ready:
     if result.pushed:
         status |= {"lastPushCommit": result.pushed, "lastPushTime": rfc3339(now)}
         message = f"pushed commit '{result.pushed[:7]}' {target.described()}\n{result.message}"
+    if result.kept:
+        message += f"\n{headline(result.kept)}"
     if result.problems:
         message += "\n" + "\n".join(result.problems)
     return Ready(
@@ -136,7 +149,10 @@ def _conclude(work: Work, result: Result, now: datetime) -> Ready:
         requeue_after=work.spec.interval_seconds,
         at_latest=(waits.until - now).total_seconds() if waits and waits.until else None,
         event=message if result.pushed else None,
-        conditions=[waits.condition()] if waits else (),
+        conditions=[
+            *([waits.condition()] if waits else []),
+            *([condition(result.kept)] if result.kept else []),
+        ],
     )
 
 

@@ -26,6 +26,8 @@ from tidegate.update.batching import Wait, wait_for
 from tidegate.update.edit import Edited
 from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
+from tidegate.update.respecting import Asker, History, without
+from tidegate.update.reverts import Kept
 from tidegate.update.selections import GROUP, POLICY_KIND, Policies, Selections, observed_policies
 from tidegate.update.target import Target
 
@@ -61,7 +63,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Result:
     """What it came to: the commit that it looked at, its own commit, if any, where the branch is with that, and what is
-    not pushed yet.
+    not pushed yet, or not at all since somebody rolled it back.
     """
 
     source: str
@@ -71,6 +73,7 @@ class Result:
     message: str = ""
     head: str = ""
     waits: Wait | None = None
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Plan:
     edited: Edited
     message: str = ""
     waits: Wait | None = None
+    kept: tuple[Kept, ...] = ()
 
     @property
     def is_due(self) -> bool:
@@ -90,7 +94,8 @@ class Plan:
 
     def result(self, source: str) -> Result:
         """The result as long as nothing is pushed."""
-        return Result(source, self.selected.references, self.selected.problems(self.edited), waits=self.waits)
+        problems = self.selected.problems(self.edited)
+        return Result(source, self.selected.references, problems, waits=self.waits, kept=self.kept)
 
     async def write(self, repository: Repository, parent: str) -> str:
         """Write the commit; no ref moves."""
@@ -104,6 +109,7 @@ class Planner:
     def __init__(self, revision_of: Callable[[Access, str], Awaitable[str | None]]):
         self._revision_of = revision_of
         self._index = MarkerIndex()
+        self._history = History()
         self._named: dict[ObjectKey, frozenset[str]] = {}
 
     def names(self, automation: ObjectKey, policy: str) -> bool:
@@ -121,7 +127,20 @@ class Planner:
         plans = await asyncio.to_thread(self._planned, works, policies, repository, commit)
         if await self._read_far(works, policies):
             plans = await asyncio.to_thread(self._planned, works, policies, repository, commit)
-        return plans
+        return [await self._respecting(plan, repository, commit) for plan in plans]
+
+    async def _respecting(self, plan: Plan | Exception, repository: Repository, commit: str) -> Plan | Exception:
+        """The plan without what somebody has rolled back, where its automation wants that."""
+        if isinstance(plan, Exception) or not plan.work.wishes.respect_rollback or not plan.edited.changes:
+            return plan
+        author = plan.work.author
+        asker = Asker(f"{key_of(plan.work.obj)}\0{author.line(0)}", lambda one: _is_by(one, author))
+        try:
+            kept = await self._history.kept(repository, commit, plan.edited.changes, asker)
+            edited = await without(repository, commit, plan.edited, kept) if kept else plan.edited
+        except Exception as error:  # noqa: BLE001 - one automation's error is not the others'
+            return error
+        return replace(plan, edited=edited, kept=kept)
 
     async def _read_far(self, works: Sequence[Work], policies: Policies) -> bool:
         """Read the policies of other namespaces that markers name; whether that brought any."""

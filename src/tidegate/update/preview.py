@@ -65,6 +65,7 @@ async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
 async def _shown(repository: Repository, base: str, plan: Plan) -> Preview:
     work = plan.work
     notes = list(plan.result(base).problems)
+    notes += [one.explain() for one in plan.kept]
     if plan.waits is not None:
         notes.append(plan.waits.headline())
     if work.spec.suspend:
