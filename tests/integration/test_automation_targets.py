@@ -1,13 +1,14 @@
 """Where an automation's commits go on a real remote over ssh: its own branch, a refspec, with options, signed."""
 
 import base64
+import socket
 import subprocess
 
 import pytest
 from tests.integration.needed import need
 from tests.integration.ssh_remote import Clone, SshRemote
 
-from tidegate.base.errors import Denied
+from tidegate.base.errors import Denied, Unavailable
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.outcome import Context, Ready
@@ -198,3 +199,13 @@ async def test_a_wrong_host_key_is_not_believed_and_nothing_is_sent_there(world)
     await world.store.patch(secret, {"data": {"known_hosts": right}}, manager="t")
     outcome = await world.reconcile(key)
     assert outcome.status["lastPushCommit"] == world.git("rev-parse", "main") != before
+
+
+async def test_a_remote_that_hangs_has_as_long_as_its_source_says(world):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        spec = {"url": f"http://127.0.0.1:{silent.getsockname()[1]}/x.git", "timeout": "1s", "secretRef": None}
+        source = ObjectKey("source.toolkit.fluxcd.io", "GitRepository", "apps", "shop")
+        await world.store.patch(source, {"spec": spec}, manager="test")
+        key = await world.automation()
+        with pytest.raises(Unavailable, match="did not answer in time"):
+            await world.reconcile(key)

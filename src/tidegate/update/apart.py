@@ -36,7 +36,9 @@ async def plan_apart(
 ) -> Apart:
     """Plan for the automation's branch or ref; what is on the remote is asked for. `ahead` as in `Planner.prepared`."""
     target = work.target
-    repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
+    repository, head = await origins.read(
+        target.url, target.ref, credentials=target.credentials, timeout=target.timeout
+    )
     present = await _present(origins, target, head)
     base = present if present and await repository.is_ancestor(head, present) else head
     (planned,) = await planner.planned([work], policies, repository, base)
@@ -70,7 +72,9 @@ async def _present(origins: Origins, target: Target, head: str) -> str | None:
     if target.push_branch is None:
         return None
     try:
-        found = await origins.read(target.url, branch_ref(target.push_branch), credentials=target.credentials)
+        found = await origins.read(
+            target.url, branch_ref(target.push_branch), credentials=target.credentials, timeout=target.timeout
+        )
     except NotFound:
         return None
     return found[1]
@@ -98,6 +102,7 @@ async def _push(origins: Origins, repository: Repository, target: Target, commit
             credentials=target.credentials,
             owned=target.push_branch != target.branch,
             options=target.options,
+            timeout=target.timeout,
         )
     await _push_to_ref(origins, repository, target, commit)
 
@@ -105,5 +110,11 @@ async def _push(origins: Origins, repository: Repository, target: Target, commit
 async def _push_to_ref(origins: Origins, repository: Repository, target: Target, commit: str) -> None:
     if target.push_ref is not None:
         await origins.push_to(
-            target.url, repository, commit, target.push_ref, credentials=target.credentials, options=target.options
+            target.url,
+            repository,
+            commit,
+            target.push_ref,
+            credentials=target.credentials,
+            options=target.options,
+            timeout=target.timeout,
         )

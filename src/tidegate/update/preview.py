@@ -57,7 +57,9 @@ async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
     if not target.is_shared:
         apart = await plan_apart(origins, planner, work, policies, ahead=True)
         return await _shown(apart.repository, apart.base, apart.plan)
-    repository, head = await origins.read(target.url, target.ref, credentials=target.credentials)
+    repository, head = await origins.read(
+        target.url, target.ref, credentials=target.credentials, timeout=target.timeout
+    )
     (planned,) = await planner.planned([work], policies, repository, head)
     return await _shown(repository, head, await planner.prepared(planned, repository, head, ahead=True))
 

@@ -100,7 +100,9 @@ class Pusher:
 
     async def _attempt(self, works: Sequence[Work], policies: Policies) -> dict[int, Answer]:
         target = works[0].target
-        repository, head = await self._origins.read(target.url, target.ref, credentials=target.credentials)
+        repository, head = await self._origins.read(
+            target.url, target.ref, credentials=target.credentials, timeout=target.timeout
+        )
         return await _with_untold(works, await self._pass(works, policies, repository, head), repository, head)
 
     async def _pass(
@@ -157,6 +159,7 @@ class Pusher:
                 head,
                 credentials=target.credentials,
                 options=target.options,
+                timeout=target.timeout,
             )
         except Conflict:
             raise

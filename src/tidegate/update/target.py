@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tidegate.base.errors import InvalidInput
+from tidegate.git.command import NETWORK_TIMEOUT
 from tidegate.git.names import branch_ref, check_ref
 from tidegate.git.remote import Credentials
 from tidegate.git.signing import SigningKey
@@ -17,8 +18,9 @@ from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 class Target:
     """`branch` is read. Commits go to `push_branch` (None: only to `push_ref`), and to the full ref `push_ref` if any.
 
-    A push branch other than the one that is read belongs to the automation alone: it is made anew on top of what is
-    read, and so may be forced. The branch that is read is shared with people, and never is.
+    `timeout` is how long the remote may take for one answer, in seconds. A push branch other than the one that is read
+    belongs to the automation alone: it is made anew on top of what is read, and so may be forced. The branch that is
+    read is shared with people, and never is.
     """
 
     url: str
@@ -27,6 +29,7 @@ class Target:
     push_ref: str | None = None
     refspec: str = ""
     options: tuple[str, ...] = ()
+    timeout: float = NETWORK_TIMEOUT
     credentials: Credentials | None = field(default=None, repr=False)
     signing: SigningKey | None = field(default=None, repr=False)
 
@@ -71,6 +74,7 @@ def target_of(
         push_ref=push_ref,
         refspec=spec.push_refspec or "",
         options=_options(spec.push_options),
+        timeout=source.timeout_seconds,
         credentials=credentials,
         signing=signing,
     )
