@@ -256,6 +256,26 @@ def test_a_namespace_that_a_kustomization_sets_may_be_any():
     assert loops(files(flux=OBJECTS.replace("  namespace: flux-system\n", "")))
 
 
+@pytest.mark.parametrize(
+    ("allowed", "looping"),
+    [
+        (None, False),
+        ("apps", False),
+        ("apps,elsewhere", True),
+        ("*", True),
+        ("${tenant}", True),
+        ("Elsewhere", False),
+    ],
+)
+def test_an_automation_of_another_namespace_counts_where_the_policy_allows_it(allowed, looping):
+    before, _, after = OBJECTS.rpartition("  namespace: flux-system\n")
+    moved = before + "  namespace: elsewhere\n" + after
+    moved = moved.replace("    name: flux-system\n", "    name: flux-system\n    namespace: flux-system\n")
+    annotations = "" if allowed is None else f"  annotations: {{tidegate.dev/allow-from: '{allowed}'}}\n"
+    policy = "kind: ImagePolicy\nmetadata:\n"
+    assert bool(loops(files(flux=moved.replace(policy, policy + annotations)))) is looping
+
+
 def test_a_namespace_that_a_kustomization_puts_objects_into_counts():
     texts = files(flux=OBJECTS.replace("namespace: flux-system", "namespace: default"))
     assert not loops(texts)

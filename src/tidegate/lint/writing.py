@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.kinds.allowing import ALLOW_FROM, allows
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
+from tidegate.kinds.objects import annotation
 from tidegate.lint.catalogue import Catalogue
 from tidegate.lint.holes import ANY, is_known, literal, may_be, pieces
 from tidegate.lint.repository import Found, Repository
@@ -59,7 +61,9 @@ class Target:
 
 
 def marks(automation: Found[ImageUpdateAutomation], repository: Repository, catalogue: Catalogue) -> list[Mark]:
-    """The markers that an automation may write: below its path, naming a policy of its own namespace."""
+    """The markers that an automation may write: below its path, naming a policy of its own namespace, or one that
+    allows it.
+    """
     return [
         Mark(path, marker, policies)
         for path in _below(automation.model.update_path, repository)
@@ -83,8 +87,16 @@ def _named(
     namespace, _, name = marker.policy.partition(":")
     own = automation.model.key.namespace
     if own and namespace not in catalogue.moved and not may_be(manifest_text(own), literal(namespace)):
-        return ()
+        return [found for found in catalogue.policies.named(namespace, name) if _may_allow(found, own)]
     return catalogue.policies.named(namespace, name)
+
+
+def _may_allow(policy: Found[ImagePolicy], namespace: str) -> bool:
+    """Whether a policy of another namespace may let automations of one write it. A variable may stand for anything."""
+    value = annotation(policy.raw, ALLOW_FROM)
+    if value is None:
+        return False
+    return not is_known(manifest_text(value) + manifest_text(namespace)) or allows(policy.raw, namespace)
 
 
 def targets(automation: Found[ImageUpdateAutomation], catalogue: Catalogue) -> list[Target]:
