@@ -182,8 +182,8 @@ class _Scalar:
         """That of a change on top of a commit."""
         with repository.files(commit) as files:
             place = Place.at(find_markers(files.read(change.path)), change.line)
-            blob = files.blobs()[change.path]
-        return None if place is None else cls(repository, commit, change.path, place, blob)
+            entry = files.entry(change.path)
+        return None if place is None or entry is None else cls(repository, commit, change.path, place, entry.id)
 
     def __enter__(self) -> None:
         self._files = self._repository.files(self._commit)
