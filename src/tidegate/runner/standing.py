@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from tidegate.base.zones import rfc3339, zone_named
 from tidegate.kinds.objects import Object, annotation, key_of
 from tidegate.runner.names import CHAIN, run_id
-from tidegate.workflow.cron import parse_cron, rfc3339, zone_named
+from tidegate.workflow.cron import parse_cron
 from tidegate.workflow.model import Schedule, ScheduleTrigger, Workflow, WorkflowRunTrigger
 from tidegate.workflow.triggers import Event, matches
 
