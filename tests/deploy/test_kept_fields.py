@@ -51,7 +51,7 @@ class OneTree(MemoryFiles):
 
 
 class Trees:
-    async def open(self, source, revision):
+    async def open(self, source, revision, digest=None):
         return OneTree({"clusters/my-cluster/gotk-sync.yaml": yaml.safe_dump_all(IN_GIT).encode()})
 
 

@@ -47,7 +47,7 @@ class FewTrees:
     def __init__(self, **trees):
         self.trees = trees
 
-    async def open(self, source, revision):
+    async def open(self, source, revision, digest=None):
         return OpenMemory({"app.yaml": json.dumps(self.trees[revision]).encode()})
 
 

@@ -24,7 +24,8 @@ class GitHost:
     """One repository, `acme/shop.git`, which everybody may read, and whoever has the password may push to.
 
     `before` is called once, in the server's thread, when a request comes whose path and query hold `moment`, `after`
-    when it is done and not yet answered. Where one raises ConnectionAbortedError, the connection is cut.
+    when it is done and not yet answered. Where one raises ConnectionAbortedError, the connection is cut. `asked` hears
+    the path and the credential of every request.
     """
 
     def __init__(self, folder: Path):
@@ -34,6 +35,7 @@ class GitHost:
         self.moment = ""
         self.before: Callable[[], None] | None = None
         self.after: Callable[[], None] | None = None
+        self.asked: Callable[[str, str | None], None] | None = None
         self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare), cwd=None)
         for setting in ("http.receivepack=true", "core.logAllRefUpdates=true", "receive.fsckObjects=true"):
             self.git("config", *setting.split("="))
@@ -113,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve(self.rfile.read(int(self.headers["Content-Length"])))
 
     def _serve(self, body: bytes) -> None:
+        if self.host.asked is not None:
+            self.host.asked(self.path, self.headers.get("Authorization"))
         if PROTECTED in self.path and self.headers.get("Authorization") != _basic():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="host"')

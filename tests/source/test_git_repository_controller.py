@@ -51,14 +51,29 @@ def test_revisions_are_written_as_flux_writes_them(ref, revision):
 @pytest.mark.parametrize(
     "spec",
     [
-        {"recurseSubmodules": True},
-        {"sparseCheckout": ["apps"]},
         {"provider": "github"},
-        {"include": [{"repository": {"name": "other"}}]},
+        {"proxySecretRef": {"name": "proxy"}, "url": "ssh://git@github.com/me/cluster"},
     ],
 )
 async def test_what_has_no_effect_is_refused_by_name(spec):
     controller = GitRepositoryController(origins=None, trees=None)
     outcome = await controller.reconcile(source(**spec), SimpleNamespace(store=None, clock=None))
     assert isinstance(outcome, Stalled)
-    assert outcome.message == f"not supported yet: spec.{next(iter(spec))}"
+    assert outcome.message.startswith(f"not supported yet: spec.{next(iter(spec))}")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"sparseCheckout": ["../etc"]},
+        {"sparseCheckout": ["a/../../b"]},
+        {"include": [{"repository": {"name": "other"}, "toPath": "../x"}]},
+        {"include": [{"repository": {"name": "other"}, "fromPath": "a/.."}]},
+        {"include": [{"repository": {"name": "flux-system"}}]},
+    ],
+)
+async def test_what_leads_out_or_back_is_wrong(spec):
+    controller = GitRepositoryController(origins=None, trees=None)
+    outcome = await controller.reconcile(source(**spec), SimpleNamespace(store=None, clock=None))
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason == "InvalidSpec"

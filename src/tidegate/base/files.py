@@ -27,6 +27,19 @@ class Files(Protocol):
     def is_dir(self, path: str) -> bool: ...
 
 
+def folders_of(paths: Iterable[str]) -> set[str]:
+    """The folders above some paths, the root among them."""
+    folders = {""}
+    for path in paths:
+        name = path
+        while "/" in name:
+            name = name.rpartition("/")[0]
+            if name in folders:
+                break
+            folders.add(name)
+    return folders
+
+
 class MemoryFiles:
     """Files from a mapping of path to content."""
 

@@ -67,7 +67,7 @@ class KustomizationController:
         if (blocker := await _unready_dependency(obj, spec, ctx)) is not None:
             return Waiting(f"dependency '{blocker}' is not ready", requeue_after=DEPENDENCY_DELAY)
         source = _source_key(obj, spec)
-        revision = await _source_revision(source, ctx)
+        revision, digest = _artifact(await ctx.store.get(source))
         if revision is None:
             return Waiting(f"the source {source} has no artifact yet", reason="ArtifactFailed")
         if FINALIZER not in (obj["metadata"].get("finalizers") or []):
@@ -75,7 +75,9 @@ class KustomizationController:
             await ctx.store.patch(key_of(obj), patch, manager=self.name)
         # What is attempted is told while it is rendered; a failure of that is told after it.
         told, rendered = await asyncio.gather(
-            self._attempt(obj, revision, ctx), self._render(obj, spec, source, revision), return_exceptions=True
+            self._attempt(obj, revision, ctx),
+            self._render(obj, spec, source, (revision, digest)),
+            return_exceptions=True,
         )
         if isinstance(told, BaseException):
             raise told
@@ -108,8 +110,10 @@ class KustomizationController:
         merged = merge(present, conditions, generation=generation, now=rfc3339(ctx.clock.now()))
         await ctx.store.patch_status(key_of(obj), {**(more or {}), "conditions": merged}, manager=self.name)
 
-    async def _render(self, obj: Object, spec: Kustomization, source: ObjectKey, revision: str) -> list[Object]:
-        files = await self._trees.open(source, revision)
+    async def _render(
+        self, obj: Object, spec: Kustomization, source: ObjectKey, artifact: tuple[str, str | None]
+    ) -> list[Object]:
+        files = await self._trees.open(source, *artifact)
 
         def rendered() -> list[Object]:
             # A megabyte, for those who deploy; in the thread, since reading it takes longer than the loop may stand.
@@ -307,8 +311,8 @@ def _revision(source: Object) -> object:
     return ((source.get("status") or {}).get("artifact") or {}).get("revision")
 
 
-def _artifact(source: Object) -> object:
-    """What of a source is new when its files are: where other ones are left out, the revision stays."""
+def _artifact(source: Object) -> tuple[str | None, str | None]:
+    """The revision and the digest of a source's files: where other ones are left out, the revision stays."""
     artifact = (source.get("status") or {}).get("artifact") or {}
     return artifact.get("revision"), artifact.get("digest")
 

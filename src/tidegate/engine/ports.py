@@ -143,14 +143,16 @@ class OpenFiles(Files, Protocol):
 
 
 class Trees(Protocol):
-    """A source's revision → its files."""
+    """A source's artifact → its files."""
 
     async def record(self, source: ObjectKey, recipe: Mapping[str, Any]) -> None:
         """Say how a source's files are made: what that is, as JSON, only the source station knows."""
         ...
 
-    async def open(self, source: ObjectKey, revision: str) -> OpenFiles:
-        """The files; NotFound where that revision is not kept. They are read in the calling thread: use to_thread."""
+    async def open(self, source: ObjectKey, revision: str, digest: str | None = None) -> OpenFiles:
+        """The files of an artifact by its revision and digest; NotFound where it is not kept. They are read in the
+        calling thread: use to_thread.
+        """
         ...
 
 

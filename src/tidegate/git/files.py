@@ -48,8 +48,14 @@ class CommitFiles:
         """Every regular file's path, sorted, with the id of its blob."""
         if self._ids is None:
             with self._dropping():
-                self._ids = {entry.path: entry.id for entry in sorted(self._list(), key=lambda entry: entry.path)}
+                entries = [entry for entry in self._list() if entry.is_file]
+            self._ids = {entry.path: entry.id for entry in sorted(entries, key=lambda entry: entry.path)}
         return self._ids
+
+    def submodules(self) -> dict[str, str]:
+        """The path of every submodule, with the commit that it is at."""
+        with self._dropping():
+            return {entry.path: entry.id for entry in self._list() if entry.type == "commit"}
 
     def paths(self) -> Iterable[str]:
         return self.blobs().keys()
@@ -111,7 +117,7 @@ class CommitFiles:
             raise
 
     def _list(self) -> list[TreeEntry]:
-        return [entry for entry in files_below(self._opened(), self._tree()) if entry.is_file]
+        return list(files_below(self._opened(), self._tree()))
 
     def _tree(self) -> str:
         if self._root is None:

@@ -106,6 +106,20 @@ class Origins:
         self._looked[url, ref] = self._now()
         return repository, commit
 
+    async def read_commit(
+        self, url: str, commit: str, *, credentials: Credentials | None = None, timeout: float = NETWORK_TIMEOUT
+    ) -> tuple[Repository, str]:
+        """As `read` for an object id; a remote that gives out no single commits is read with all its branches and tags.
+        NotFound where it has no such commit.
+        """
+        try:
+            return await self.read(url, commit, credentials=credentials, timeout=timeout)
+        except Conflict:
+            repository = await self._mirrors.fetch(self._remote(url, credentials), timeout=timeout)
+        if await repository.resolve(commit) is None:
+            raise _no_ref(url, commit)
+        return repository, commit
+
     async def last_seen(self, url: str, ref: str) -> tuple[Repository, str] | None:
         """Where a remote's ref was when this process last read or pushed it, without asking; None where it never did.
 

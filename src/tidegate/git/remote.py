@@ -300,7 +300,12 @@ _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
         ("unable to update url base from redirection", "error: 301", "error: 302", "error: 307", "error: 308"),
         "write the URL that it redirects to",
     ),
-    (Conflict, "has not what was asked for any more", ("couldn't find remote ref", "not our ref"), "fetch again"),
+    (
+        Conflict,
+        "has not what was asked for any more",
+        ("couldn't find remote ref", "not our ref", "unadvertised object"),
+        "fetch again",
+    ),
 )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from tidegate.base.errors import InvalidInput
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
-from tidegate.engine.ports import Trees
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -19,7 +18,7 @@ from tidegate.kinds.not_deployed import NOT_DEPLOYED, not_deployed
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_range
 from tidegate.source.recipe import Recipe
-from tidegate.source.recipes import recipe_of
+from tidegate.source.recipes import Recipes, artifact_of, check_layers, check_parts, included_names, recipe_of
 from tidegate.source.verification import stalled_without_tag, verification_of
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
@@ -46,15 +45,29 @@ def _pushed_to(automation: Object, sources: Sequence[Object]) -> list[ObjectKey]
     return [key for key in map(key_of, sources) if (key.name, key.namespace) == wanted]
 
 
+def _digest(source: Object) -> object:
+    return artifact_of(source).get("digest")
+
+
+def _including(source: Object, sources: Sequence[Object]) -> list[ObjectKey]:
+    """The sources that another one is laid into."""
+    found = key_of(source)
+    keys = [key_of(obj) for obj in sources if found.name in included_names(obj)]
+    return [key for key in keys if key.namespace == found.namespace]
+
+
 class GitRepositoryController:
     """Flux's source-controller for Git; the files stay in a repository on this disk."""
 
     name = "source-controller"
     group = GROUP
     kind = KIND
-    triggers: Sequence[Trigger] = (Trigger(*AUTOMATION, _pushed_to, relevant=_last_push),)
+    triggers: Sequence[Trigger] = (
+        Trigger(*AUTOMATION, _pushed_to, relevant=_last_push),
+        Trigger(GROUP, KIND, _including, relevant=_digest),
+    )
 
-    def __init__(self, origins: Origins, trees: Trees, announced: Announced = announce_nothing):
+    def __init__(self, origins: Origins, trees: Recipes, announced: Announced = announce_nothing):
         self._origins = origins
         self._trees = trees
         self._announced = announced
@@ -66,6 +79,7 @@ class GitRepositoryController:
         try:
             spec = GitRepository.from_object(obj)
             wanted_range(obj)
+            await check_parts(spec, obj, ctx.store)
         except InvalidInput as error:
             return Stalled("InvalidSpec", str(error))
         if refused := unsupported(spec):
@@ -76,18 +90,30 @@ class GitRepositoryController:
         pushed = just_pushed(self._origins, obj) if _waits_for_nothing_else(obj) else None
         found = pushed or await read_source(self._origins, ctx.store, obj)
         verification = await verification_of(obj, spec, ctx.store, self._origins, found)
-        recipe = await recipe_of(obj, found)
+        recipe = await self._recipe(obj, found, ctx)
         await self._trees.record(key_of(obj), recipe.as_json())
         own = self._origins.is_own(spec.url, found.ref, found.commit)
         artifact = await self._artifact(obj, found, recipe, rfc3339(ctx.clock.now()), own=own)
         message = f"stored artifact for revision '{found.revision}'"
         return Ready(
             message,
-            status={"artifact": artifact, "observedIgnore": spec.ignore, **verification.status},
+            status={
+                "artifact": artifact,
+                "includedArtifacts": await _included(spec, ctx) or None,
+                **_observed(obj, spec),
+                **verification.status,
+            },
             requeue_after=min(spec.interval_seconds, LOOK_AGAIN) if pushed else spec.interval_seconds,
             event=message if _is_new(artifact, obj) else None,
             conditions=[*verification.conditions, *await _deployed(obj, ctx)],
         )
+
+    async def _recipe(self, obj: Object, found: FoundSource, ctx: Context) -> Recipe:
+        """How the artifact is made; whether it can be is tried where it is another one than before."""
+        recipe = await recipe_of(obj, found, self._origins, ctx.store, self._trees)
+        if recipe.digest != artifact_of(obj).get("digest"):
+            await check_layers(recipe)
+        return recipe
 
     async def _artifact(
         self, obj: Object, found: FoundSource, recipe: Recipe, now: str, *, own: bool
@@ -95,7 +121,7 @@ class GitRepositoryController:
         """The artifact as Flux's tools show it; its files stay in this process, so the URL is only a name. `own` is a
         commit that an automation of this process has pushed: it starts no build.
         """
-        before = _artifact_of(obj)
+        before = artifact_of(obj)
         updated = before.get("lastUpdateTime", now) if before.get("digest") == recipe.digest else now
         if before.get("revision") == found.revision:
             metadata = before.get("metadata")
@@ -122,12 +148,23 @@ class GitRepositoryController:
         return None if workflows is None else {BUILDS: ",".join(workflows) or BUILDS_NOTHING}
 
 
-def _artifact_of(obj: Object) -> dict[str, Any]:
-    return (obj.get("status") or {}).get("artifact") or {}
+def _observed(obj: Object, spec: GitRepository) -> dict[str, Any]:
+    """What the artifact was made with, in Flux's fields."""
+    return {
+        "observedIgnore": spec.ignore,
+        "observedInclude": (obj.get("spec") or {}).get("include") or None,
+        "observedRecurseSubmodules": spec.recurse_submodules or None,
+        "observedSparseCheckout": list(spec.sparse_checkout) or None,
+    }
+
+
+async def _included(spec: GitRepository, ctx: Context) -> list[Any]:
+    keys = [ObjectKey(GROUP, KIND, spec.key.namespace, one.repository) for one in spec.include]
+    return [artifact_of(await ctx.store.get(key)) for key in keys]
 
 
 def _is_new(artifact: dict[str, Any], obj: Object) -> bool:
-    before = _artifact_of(obj)
+    before = artifact_of(obj)
     return any(artifact[name] != before.get(name) for name in ("revision", "digest"))
 
 
@@ -154,9 +191,6 @@ def unsupported(spec: GitRepository) -> list[str]:
     """Fields that would change what is deployed, or whether it may be, and have no effect here: refused by name."""
     asked = {
         "provider": spec.provider != "generic",
-        "include": spec.include,
-        "recurseSubmodules": spec.recurse_submodules,
-        "sparseCheckout": spec.sparse_checkout,
         "proxySecretRef with an ssh URL": spec.proxy_secret_ref is not None and spec.url.startswith("ssh:"),
     }
     return [name for name, value in asked.items() if value]

@@ -5,13 +5,14 @@ Calls block for as long as git takes: use them in a thread, one thread at a time
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tidegate.base.errors import NotFound
-from tidegate.git.files import CommitFiles
+from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.files import Files, folders_of
 from tidegate.git.repository import Repository
 from tidegate.source.ignoring import IGNORE_FILE, Ignoring
 from tidegate.source.recipe import Recipe
@@ -22,7 +23,8 @@ class ArtifactFiles:
 
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
-        self._files: CommitFiles = Repository(Path(recipe.location)).files(recipe.commit)
+        self._opened = ExitStack()
+        self._laid: LaidFiles | None = None
         self._ignoring: Ignoring | None = None
         self._left_out: dict[str, bool] = {}
 
@@ -32,27 +34,27 @@ class ArtifactFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._files.close()
+        self._opened.close()
 
     def paths(self) -> Iterable[str]:
-        return [path for path in self._files.paths() if not self._is_left_out(path)]
+        return [path for path in self._files().paths() if not self._is_left_out(path)]
 
     def read(self, path: str) -> bytes:
         if not self.is_file(path):
             raise NotFound(f"no file {path!r}{self._where(path)}")
-        return self._files.read(path)
+        return self._files().read(path)
 
     def is_file(self, path: str) -> bool:
-        return self._files.is_file(path) and not self._is_left_out(path)
+        return self._files().is_file(path) and not self._is_left_out(path)
 
     def is_dir(self, path: str) -> bool:
-        if not self._files.is_dir(path):
+        if not self._files().is_dir(path):
             return False
         below = f"{path}/" if path else ""
-        return not path or any(name.startswith(below) and not self._is_left_out(name) for name in self._files.paths())
+        return not path or any(name.startswith(below) and not self._is_left_out(name) for name in self._files().paths())
 
     def _where(self, path: str) -> str:
-        if self._files.is_file(path):
+        if self._files().is_file(path):
             return f" in the artifact: spec.ignore or a {IGNORE_FILE} leaves it out"
         return f" in commit {self._recipe.commit[:12]}"
 
@@ -65,9 +67,98 @@ class ArtifactFiles:
     def _rules(self) -> Ignoring:
         if self._ignoring is None:
             texts = {}
-            for path in self._files.paths():
+            for path in self._files().paths():
                 folder, _, name = path.rpartition("/")
                 if name == IGNORE_FILE:
-                    texts[folder] = self._files.read(path).decode("utf-8", "surrogateescape")
+                    texts[folder] = self._files().read(path).decode("utf-8", "surrogateescape")
             self._ignoring = Ignoring(texts, self._recipe.ignore)
         return self._ignoring
+
+    def _files(self) -> LaidFiles:
+        if self._laid is None:
+            self._laid = laid(self._recipe, self._opened)
+        return self._laid
+
+
+def laid(recipe: Recipe, opened: ExitStack) -> LaidFiles:
+    """What a recipe comes to before anything is left out; NotFound and InvalidInput where it comes to nothing sound."""
+    found = LaidFiles()
+    main = opened.enter_context(Repository(Path(recipe.location)).files(recipe.commit))
+    found.lay({path: (main, path) for path in main.paths()})
+    for module in recipe.submodules or ():
+        files = opened.enter_context(Repository(Path(module.location)).files(module.commit))
+        found.lay({f"{module.path}/{path}": (files, path) for path in files.paths()})
+    if recipe.sparse:
+        found.keep(recipe.sparse)
+    for one in recipe.includes:
+        other = opened.enter_context(ArtifactFiles(one.recipe))
+        try:
+            found.include(other, one.from_path, one.to_path)
+        except (NotFound, InvalidInput) as error:
+            message = f"failed to copy an include from '{one.from_path}' to '{one.to_path}': {error}"
+            raise InvalidInput(message, code="CopyFailure") from None
+    return found
+
+
+Places = Mapping[str, tuple[Files, str]]
+"""Where the file of each path is read."""
+
+
+class LaidFiles:
+    """Files of several trees in one."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, tuple[Files, str]] = {}
+        self._folders: set[str] | None = None
+
+    def lay(self, places: Places) -> None:
+        """Add files, none of which is there."""
+        self._places |= places
+        self._folders = None
+
+    def keep(self, folders: Iterable[str]) -> None:
+        """Drop what lies in none of some folders (which may be files)."""
+        kept: dict[str, tuple[Files, str]] = {}
+        for folder in folders:
+            below = {path: place for path, place in self._places.items() if is_at(path, folder)}
+            if not below:
+                raise NotFound(
+                    "failed to sparse checkout directories: "
+                    f"sparse checkout dir '{folder}' does not exist in repository",
+                    code="GitOperationFailed",
+                )
+            kept |= below
+        self._places, self._folders = kept, None
+
+    def include(self, other: Files, from_path: str, to_path: str) -> None:
+        """Lay in what lies at a path of another tree, where there is nothing yet."""
+        if to_path in self._places or self.is_dir(to_path):
+            raise InvalidInput(f"there is something at {to_path!r} already")
+        if any(self.is_file(folder) for folder in folders_of([to_path])):
+            raise InvalidInput(f"{to_path!r} would lie below a file")
+        found = {path: path.removeprefix(from_path) for path in other.paths() if is_at(path, from_path)}
+        if not found:
+            raise NotFound(f"there is nothing at {from_path!r}")
+        self.lay({f"{to_path}/{rest}".replace("//", "/").rstrip("/"): (other, path) for path, rest in found.items()})
+
+    def paths(self) -> Iterable[str]:
+        return sorted(self._places)
+
+    def read(self, path: str) -> bytes:
+        if path not in self._places:
+            raise NotFound(f"no file {path!r}")
+        files, name = self._places[path]
+        return files.read(name)
+
+    def is_file(self, path: str) -> bool:
+        return path in self._places
+
+    def is_dir(self, path: str) -> bool:
+        if self._folders is None:
+            self._folders = folders_of(self._places)
+        return path in self._folders
+
+
+def is_at(path: str, place: str) -> bool:
+    """Whether a path is a place or lies below it; everything lies below the empty one."""
+    return not place or path == place or path.startswith(f"{place}/")
