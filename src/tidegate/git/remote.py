@@ -301,6 +301,12 @@ _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
         "write the URL that it redirects to",
     ),
     (
+        InvalidInput,
+        "sends what git does not accept",
+        ("fsck error",),
+        "`git fsck --strict` in a clone names it; its history has to be made anew without it",
+    ),
+    (
         Conflict,
         "has not what was asked for any more",
         ("couldn't find remote ref", "not our ref", "unadvertised object"),
@@ -315,6 +321,7 @@ def explain(error: CommandFailed, url: str) -> TidegateError:
     said = next(
         (line for line in lines if line.startswith(("fatal: ", "ERROR: "))), lines[-1] if lines else error.message
     )
+    said = next((line for line in lines if line.startswith("error: object ")), said)  # what fsck has found
     if error.exit_code is None:
         return Unavailable(f"{url} did not answer in time: {error.message}")
     for kind, meaning, words, remedy in _WORDS:
