@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+import tidegate.deploy.render  # noqa: F401 - else the first rendering loads it, which takes more turns than a test waits
 from tidegate.base.files import MemoryFiles
 from tidegate.deploy.controller import KustomizationController
 from tidegate.engine.manager import Manager
@@ -48,7 +49,7 @@ class FewTrees:
         self.trees = trees
 
     async def open(self, source, revision, digest=None):
-        return OpenMemory({"app.yaml": json.dumps(self.trees[revision]).encode()})
+        return OpenMemory({"app.yaml": json.dumps(self.trees[digest or revision]).encode()})
 
 
 class World:
@@ -56,8 +57,9 @@ class World:
 
     def __init__(self, store, clock):
         self.store, self.clock = store, clock
-        trees = FewTrees(**{OLD: a_deployment("placeholder"), NEW: a_deployment("1.0.1")})
-        self.controller = KustomizationController(trees, LocalWorkloads(store))
+        few = FewTrees(**{OLD: a_deployment("placeholder"), NEW: a_deployment("1.0.1")})
+        self.trees = few.trees
+        self.controller = KustomizationController(few, LocalWorkloads(store))
 
     async def start(self, **spec):
         await self.store.create(an_object(SOURCE, spec={"url": "x"}), manager="test")
@@ -67,8 +69,8 @@ class World:
         await self.store.create(an_object(APPS, spec=wanted), manager="test")
         await self.pass_time(2)
 
-    async def source_at(self, revision):
-        await self.store.patch_status(SOURCE, {"artifact": {"revision": revision}}, manager="test")
+    async def source_at(self, revision, digest=None):
+        await self.store.patch_status(SOURCE, {"artifact": {"revision": revision, "digest": digest}}, manager="test")
 
     async def pass_time(self, seconds):
         # Rendering is in a thread: give it real turns.
@@ -179,6 +181,19 @@ async def test_a_new_revision_ends_the_wait_for_the_old_ones_health_at_once(worl
     await world.healthy()
     await world.pass_time(2)
     assert (await world.status())["lastAppliedRevision"] == NEW
+
+
+async def test_another_artifact_of_the_same_revision_does_so_too(world):
+    """As where what was left out by mistake is taken in again."""
+    await world.start()
+    world.trees["sha256:other"] = world.trees[NEW]
+    await world.source_at(OLD, "sha256:other")
+    await world.pass_time(2)
+    await world.pass_time(0)
+    assert await world.image() == "1.0.1"
+    await world.healthy()
+    await world.pass_time(2)
+    assert (await world.status())["lastAppliedRevision"] == OLD
 
 
 async def test_it_does_so_too_where_nothing_but_polling_tells_of_it(tmp_path):

@@ -9,6 +9,7 @@ from tests.integration.source_world import Remote, SourceWorld
 from tidegate.base.errors import NotFound
 from tidegate.deploy.render import render
 from tidegate.source.ignoring import Ignoring
+from tidegate.source.trees import FetchedTrees, LocalTrees
 
 pytestmark = pytest.mark.integration
 FILES = {
@@ -99,6 +100,21 @@ async def test_another_process_leaves_out_the_same(world, remote):
     assert await world.files(key) == here
     world.restart(disk="another")
     assert await world.files(key) == here
+
+
+async def test_a_process_apart_follows_other_patterns(world, remote):
+    """It has the commit already, so only the digest tells that what it is made from is another."""
+    remote.commit(FILES)
+    key = await world.source(remote.url)
+    before = (await world.reconcile(key))["artifact"]
+    apart, controller = FetchedTrees(LocalTrees(world.folder / "apart.json"), world.origins, world.store), world.trees
+    with await apart.open(key, before["revision"], before["digest"]) as files:
+        assert files.is_file("notes.md")
+    after = (await world.reconcile(await world.source(remote.url, ignore="*.md")))["artifact"]
+    for trees in (apart, controller):
+        with await trees.open(key, after["revision"], after["digest"]) as files:
+            assert not files.is_file("notes.md")
+            assert files.is_dir("deploy")
 
 
 async def test_a_link_is_no_sourceignore(world, remote):

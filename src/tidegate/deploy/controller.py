@@ -27,6 +27,8 @@ GROUP, KIND = "kustomize.toolkit.fluxcd.io", "Kustomization"
 SOURCE_GROUP, SOURCE_KIND = "source.toolkit.fluxcd.io", "GitRepository"
 KEEPERS = frozenset({(SOURCE_GROUP, SOURCE_KIND), (GROUP, KIND)})
 DEPENDENCY_DELAY = 5.0
+Artifact = tuple[str, str | None]
+"""The revision and the digest of what a source has."""
 DEFAULT_NAMESPACE = "default"
 SUPPORTED = frozenset(
     {"interval", "retryInterval", "timeout", "path", "prune", "sourceRef", "targetNamespace", "suspend", "wait",
@@ -84,7 +86,7 @@ class KustomizationController:
         if isinstance(rendered, BaseException):
             raise rendered
         objects, kept = await self._keep(rendered)
-        return await self._apply(obj, spec, revision, objects, kept, ctx)
+        return await self._apply(obj, spec, (revision, digest), objects, kept, ctx)
 
     async def _attempt(self, obj: Object, revision: str, ctx: Context) -> None:
         """Record that a revision is attempted. What the conditions say of another one goes in the same step: else its
@@ -110,9 +112,7 @@ class KustomizationController:
         merged = merge(present, conditions, generation=generation, now=rfc3339(ctx.clock.now()))
         await ctx.store.patch_status(key_of(obj), {**(more or {}), "conditions": merged}, manager=self.name)
 
-    async def _render(
-        self, obj: Object, spec: Kustomization, source: ObjectKey, artifact: tuple[str, str | None]
-    ) -> list[Object]:
+    async def _render(self, obj: Object, spec: Kustomization, source: ObjectKey, artifact: Artifact) -> list[Object]:
         files = await self._trees.open(source, *artifact)
 
         def rendered() -> list[Object]:
@@ -140,8 +140,9 @@ class KustomizationController:
         return applied, kept
 
     async def _apply(
-        self, obj: Object, spec: Kustomization, revision: str, objects: list[Object], kept: list[str], ctx: Context
+        self, obj: Object, spec: Kustomization, artifact: Artifact, objects: list[Object], kept: list[str], ctx: Context
     ) -> Outcome:
+        revision = artifact[0]
         before = (obj.get("status") or {}).get("inventory")
         wanted = inventory_of(objects)
         if union(before, wanted) != before:
@@ -167,15 +168,21 @@ class KustomizationController:
         # What can't run in this home never becomes healthy; the condition above says so.
         running = [key_of(one) for one in objects if self._workloads.unsupported(one) is None]
         checks = Checks(running if spec.wait else spec.health_check_keys, revision, spec.timeout_seconds)
-        if not await self._healthy(obj, spec, checks, limits, ctx):
+        if not await self._healthy(obj, spec, artifact, checks, limits, ctx):
             return Handled(requeue_after=0.0)
         healthy = [Condition(HEALTHY, "True", "Succeeded", "Health check passed")] if checks.keys else []
         return _conclude(obj, spec, revision, wanted, [*limits, *healthy])
 
     async def _healthy(
-        self, obj: Object, spec: Kustomization, checks: Checks, limits: Sequence[Condition], ctx: Context
+        self,
+        obj: Object,
+        spec: Kustomization,
+        artifact: Artifact,
+        checks: Checks,
+        limits: Sequence[Condition],
+        ctx: Context,
     ) -> bool:
-        """Wait until the checked objects are healthy. False where the source has a newer revision, or the Kustomization
+        """Wait until the checked objects are healthy. False where the source has a newer artifact, or the Kustomization
         asks for something else now: waiting for what is past would keep that from being applied.
         """
         source, asked, failed = _source_key(obj, spec), _asked(obj), _has_failed(obj, checks.revision)
@@ -185,7 +192,7 @@ class KustomizationController:
                 await self._tell(obj, [*conditions, *limits], ctx)
 
         async def superseded() -> bool:
-            if await _source_revision(source, ctx) == checks.revision:
+            if _artifact(await ctx.store.get(source)) == artifact:
                 return _asked(await ctx.store.get(key_of(obj))) != asked
             return True
 
@@ -290,11 +297,6 @@ def _source_key(obj: Object, spec: Kustomization) -> ObjectKey:
     )
 
 
-async def _source_revision(source: ObjectKey, ctx: Context) -> str | None:
-    revision = _revision(await ctx.store.get(source))
-    return str(revision) if revision else None
-
-
 async def _unready_dependency(obj: Object, spec: Kustomization, ctx: Context) -> ObjectKey | None:
     for dependency in spec.depends_on:
         key = ObjectKey(GROUP, KIND, dependency.namespace or key_of(obj).namespace, dependency.name)
@@ -305,10 +307,6 @@ async def _unready_dependency(obj: Object, spec: Kustomization, ctx: Context) ->
         if not is_true(status.get("conditions") or [], "Ready"):
             return key
     return None
-
-
-def _revision(source: Object) -> object:
-    return ((source.get("status") or {}).get("artifact") or {}).get("revision")
 
 
 def _artifact(source: Object) -> tuple[str | None, str | None]:

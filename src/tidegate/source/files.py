@@ -5,8 +5,10 @@ Calls block for as long as git takes: use them in a thread, one thread at a time
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,10 +50,11 @@ class ArtifactFiles:
         return self._files().is_file(path) and not self._is_left_out(path)
 
     def is_dir(self, path: str) -> bool:
-        if not self._files().is_dir(path):
-            return False
-        below = f"{path}/" if path else ""
-        return not path or any(name.startswith(below) and not self._is_left_out(name) for name in self._files().paths())
+        if not path or not self._files().is_dir(path):
+            return not path
+        names, below = self._files().paths(), f"{path}/"
+        following = (names[number] for number in range(bisect_left(names, below), len(names)))
+        return any(not self._is_left_out(name) for name in takewhile(lambda name: name.startswith(below), following))
 
     def _where(self, path: str) -> str:
         if self._files().is_file(path):
@@ -109,12 +112,13 @@ class LaidFiles:
 
     def __init__(self) -> None:
         self._places: dict[str, tuple[Files, str]] = {}
+        self._sorted: list[str] | None = None
         self._folders: set[str] | None = None
 
     def lay(self, places: Places) -> None:
         """Add files, none of which is there."""
         self._places |= places
-        self._folders = None
+        self._forget()
 
     def keep(self, folders: Iterable[str]) -> None:
         """Drop what lies in none of some folders (which may be files)."""
@@ -128,7 +132,8 @@ class LaidFiles:
                     code="GitOperationFailed",
                 )
             kept |= below
-        self._places, self._folders = kept, None
+        self._places = kept
+        self._forget()
 
     def include(self, other: Files, from_path: str, to_path: str) -> None:
         """Lay in what lies at a path of another tree, where there is nothing yet."""
@@ -141,8 +146,10 @@ class LaidFiles:
             raise NotFound(f"there is nothing at {from_path!r}")
         self.lay({f"{to_path}/{rest}".replace("//", "/").rstrip("/"): (other, path) for path, rest in found.items()})
 
-    def paths(self) -> Iterable[str]:
-        return sorted(self._places)
+    def paths(self) -> Sequence[str]:
+        if self._sorted is None:
+            self._sorted = sorted(self._places)
+        return self._sorted
 
     def read(self, path: str) -> bytes:
         if path not in self._places:
@@ -157,6 +164,9 @@ class LaidFiles:
         if self._folders is None:
             self._folders = folders_of(self._places)
         return path in self._folders
+
+    def _forget(self) -> None:
+        self._sorted = self._folders = None
 
 
 def is_at(path: str, place: str) -> bool:

@@ -38,7 +38,8 @@ async def read_source(origins: Origins, store: Store, obj: Object) -> FoundSourc
     way = await way_of(store, spec)
     if versions is None:
         ref = wanted_ref(obj)
-        repository, commit = await origins.read(spec.url, ref, **way)
+        read = origins.read if ref.startswith("refs/") else origins.read_commit
+        repository, commit = await read(spec.url, ref, **way)
         return FoundSource(repository, ref, commit)
     listed = await origins.refs(spec.url, TAGS, **way)
     tag = newest_tag(listed, versions)
