@@ -79,6 +79,8 @@ async def test_a_workflow_runs_with_inputs_and_again(doors, tmp_path):
     name = name.strip()
     assert (code, "success" in said) == (0, True), said
     assert "hello world LOUD, attempt 1" in await doors.tidegate("logs", name)
+    code, _, said = await tidegate(doors, "runs", "rerun", name, "--failed")
+    assert (code, "no job of the run" in said) == (1, True), said
     assert (await tidegate(doors, "runs", "rerun", name))[0] == 0
     await until_said(doors, "attempt 2", "logs", "-f", name)
     code, _, said = await tidegate(doors, "runs", "cancel", name)
@@ -125,6 +127,8 @@ async def test_a_pull_request_is_run_by_hand_and_fails_with_the_run(doors):
     )
     assert (code, "failure" in said) == (1, True), said
     assert "into main" in await doors.tidegate("logs", name.strip())
+    assert (await tidegate(doors, "runs", "rerun", name.strip(), "--failed"))[0] == 0
+    await until_said(doors, "attempt 2)", "logs", "-f", name.strip())
 
 
 async def test_a_run_is_cancelled_and_can_run_again(doors):

@@ -13,7 +13,7 @@ from tidegate.cli.logs import numbered
 from tidegate.kinds.objects import Object
 from tidegate.kube.client import KubeClient
 from tidegate.kube.following import follow
-from tidegate.runner.names import CANCEL, RERUN
+from tidegate.runner.names import CANCEL, ONLY_FAILED, RERUN
 
 _NUMBER = re.compile(r"#?([0-9]{1,9})", re.ASCII)
 
@@ -32,11 +32,14 @@ async def find_run(client: KubeClient, target: str, namespace: str) -> Object:
         raise NotFound(f"no run is named {target!r} in {namespace}", remedy="see: tidegate runs") from None
 
 
-async def rerun(client: KubeClient, run: Object) -> Object:
-    """Have a run that is over run again, all of it, as its next attempt."""
+async def rerun(client: KubeClient, run: Object, *, failed: bool = False) -> Object:
+    """Have a run that is over run again as its next attempt: all of it, or what `failed` and what needs that."""
     if not _is_over(run):
         raise InvalidInput(f"the run {_name(run)} is not over yet", remedy=f"end it: tidegate runs cancel {_name(run)}")
-    annotations = {RERUN: datetime.now(UTC).isoformat(), CANCEL: None}
+    if failed and run["status"].get("conclusion") == "success":
+        raise InvalidInput(f"no job of the run {_name(run)} failed", remedy="leave out --failed to run all of it again")
+    moment = datetime.now(UTC).isoformat()
+    annotations = {RERUN: f"{ONLY_FAILED} {moment}" if failed else moment, CANCEL: None}
     return await _patch(client, run, {"metadata": {"annotations": annotations}, "spec": {"cancel": None}})
 
 

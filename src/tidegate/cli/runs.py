@@ -48,10 +48,11 @@ def command(context: click.Context, workflow: str | None, limit: int, output: st
 @command.command("rerun")
 @click.argument("name", metavar="RUN | #NUMBER")
 @click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace.")
+@click.option("--failed", is_flag=True, help="Only the jobs that failed, and those that need them.")
 @server_options
-def _rerun(name: str, namespace: str, doors: Doors) -> None:
+def _rerun(name: str, namespace: str, failed: bool, doors: Doors) -> None:
     """Run all jobs of a run that is over again, as its next attempt."""
-    run(_ask(doors, name, namespace, again=True))
+    run(_ask(doors, name, namespace, again=True, failed=failed))
 
 
 @command.command("cancel")
@@ -63,12 +64,12 @@ def _cancel(name: str, namespace: str, doors: Doors) -> None:
     run(_ask(doors, name, namespace, again=False))
 
 
-async def _ask(doors: Doors, name: str, namespace: str, *, again: bool) -> None:
+async def _ask(doors: Doors, name: str, namespace: str, *, again: bool, failed: bool = False) -> None:
     from tidegate.cli import one_run  # noqa: PLC0415 - the list does not need it
 
     async with connect(doors) as client:
         found = await one_run.find_run(client, name, namespace)
-        await (one_run.rerun if again else one_run.cancel)(client, found)
+        await (one_run.rerun(client, found, failed=failed) if again else one_run.cancel(client, found))
         click.echo(f"{found['metadata']['name']} {'runs again' if again else 'is being cancelled'}")
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -166,6 +167,28 @@ class RunLogs:
                 offset += len(chunk)
                 yield chunk
 
+    def keep_outputs(self, run: str, attempt: int, job: str, outputs: Mapping[str, str]) -> None:
+        """Keep what a job that succeeded gives to others, for an attempt in which it does not run again."""
+        path = self._outputs(run, attempt, job)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text(json.dumps(dict(outputs)))
+
+    def carry(self, run: str, old: int, new: int, job: str) -> dict[str, str] | None:
+        """Take a job that succeeded over from one attempt into another: its log, its summary, and its outputs, which
+        are the answer. None where they are not kept.
+        """
+        try:
+            outputs = json.loads(self._outputs(run, old, job).read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        self._folder(run, new).mkdir(mode=0o700, parents=True, exist_ok=True)
+        for find in (self.path, self._summary, self._outputs):
+            with contextlib.suppress(FileNotFoundError, FileExistsError):
+                find(run, new, job).hardlink_to(find(run, old, job))
+        with (self._folder(run, new) / ORDER).open("a") as file:
+            file.write(f"{job}\n")
+        return {str(name): str(value) for name, value in outputs.items()}
+
     def keep_only(self, runs: Collection[str]) -> None:
         """Delete the logs of all other runs."""
         names = {file_name(run) for run in runs}
@@ -179,6 +202,9 @@ class RunLogs:
 
     def _folder(self, run: str, attempt: int) -> Path:
         return self._root / file_name(run) / str(attempt)
+
+    def _outputs(self, run: str, attempt: int, job: str) -> Path:
+        return self.path(run, attempt, job).with_suffix(".outputs.json")
 
     def _summary(self, run: str, attempt: int, job: str) -> Path:
         return self.path(run, attempt, job).with_suffix(".summary.md")

@@ -14,6 +14,8 @@ AUTHOR = "tidegate.dev/author"
 PROBLEMS = "tidegate.dev/problems"
 CANCEL = "tidegate.dev/cancel"
 RERUN = "tidegate.dev/rerun"
+ONLY_FAILED = "failed"
+"""What the value of RERUN begins with where jobs that succeeded are not to run again."""
 CHAIN = "tidegate.dev/chain"
 """The annotation that says how many runs a run follows, one after the other, by workflow_run."""
 NAME_LIMIT = 180

@@ -35,6 +35,20 @@ class JobProgress:
     message: str = ""
     steps: dict[int, dict[str, Any]] = field(default_factory=dict)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> JobProgress:
+        """Read the form in the status back."""
+        return cls(
+            id=str(value.get("id", "")),
+            name=str(value["name"]),
+            status=str(value.get("status", QUEUED)),
+            conclusion=value.get("conclusion"),
+            started_at=value.get("startedAt"),
+            completed_at=value.get("completedAt"),
+            message=str(value.get("message", "")),
+            steps={int(step["number"]): dict(step) for step in value.get("steps") or ()},
+        )
+
     def as_json(self) -> dict[str, Any]:
         """The form in the status."""
         value = {

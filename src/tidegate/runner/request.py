@@ -52,6 +52,11 @@ class PushedImage:
         """The form in a run's status."""
         return {"reference": self.reference, "digest": self.digest, "platforms": list(self.platforms)}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PushedImage:
+        """Read it back."""
+        return cls(value["reference"], value["digest"], tuple(value.get("platforms") or ()))
+
 
 @dataclass(frozen=True, slots=True)
 class JobOutcome:
@@ -74,7 +79,5 @@ class JobOutcome:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> JobOutcome:
         """Read it back."""
-        images = tuple(
-            PushedImage(image["reference"], image["digest"], tuple(image["platforms"])) for image in value["images"]
-        )
+        images = tuple(PushedImage.from_json(image) for image in value["images"])
         return cls(value["conclusion"], value["outputs"], images, value["message"])

@@ -56,6 +56,8 @@ class JobOrder:
 
 RunJob = Callable[[JobOrder], Awaitable[JobOutcome]]
 Place = Callable[[], AbstractAsyncContextManager[None]]
+Carry = Callable[[str], tuple[JobProgress, Mapping[str, str]] | None]
+"""How a job stands that succeeded in the attempt before, and its outputs; None where it is to run."""
 Grouped = Callable[[Group, asyncio.Event], AbstractAsyncContextManager[bool]]
 
 
@@ -64,6 +66,7 @@ class _Ended:
     result: JobResult
     conclusion: str
     tolerated: bool = False
+    ran: bool = True
 
 
 @dataclass(slots=True)
@@ -71,7 +74,8 @@ class RunExecution:
     """One attempt, or a called workflow's part in it. `contexts` brings github, vars and inputs; `run_job` runs one job
     while a `place` is held, and its concurrency group, if it has one, by `grouped`.
 
-    `cancelled` is set from outside when the run is to end. Of a called workflow, `prefix` stands before the names of
+    `carry` takes jobs over from the attempt before, unless one that they need runs again. `cancelled` is set from
+    outside when the run is to end. Of a called workflow, `prefix` stands before the names of
     its jobs, `held` are the groups of its callers, and `most_minutes` bounds each of its jobs.
     """
 
@@ -83,6 +87,7 @@ class RunExecution:
     grouped: Grouped
     cancelled: asyncio.Event
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    carry: Carry | None = None
     prefix: str = ""
     held: frozenset[str] = frozenset()
     most_minutes: float = math.inf
@@ -122,7 +127,7 @@ class RunExecution:
         shown = self._show(job.id, job.id)
         shown.status, shown.conclusion = COMPLETED, SKIPPED
         await self.progress.write()
-        return _Ended(JobResult(SKIPPED), SKIPPED)
+        return _Ended(JobResult(SKIPPED), SKIPPED, ran=False)
 
     async def _fail(self, job: Job, message: str) -> _Ended:
         shown = self._show(job.id, job.id)
@@ -139,17 +144,18 @@ class RunExecution:
         titles = [job_title(planned.job, one, Scope(contexts)) for one in combinations]
         # Of a job that calls a workflow, that one's jobs are shown.
         shown = [None if planned.job.calls else self._show(planned.job.id, title) for title in titles]
+        carry = None if any(self.ended[name].ran for name in planned.needs) else self.carry
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(self._combination(planned, one, title, job, contexts, stop, at_once))
+                group.create_task(self._combination(planned, one, title, job, contexts, stop, at_once, carry))
                 for one, title, job in zip(combinations, titles, shown, strict=True)
             ]
         ended = [task.result() for task in tasks]
         outputs = {name: value for one in ended for name, value in one.result.outputs.items()}
         result = worst([one.result.result for one in ended])
         conclusion = worst([one.conclusion for one in ended if not one.tolerated])
-        tolerated = all(one.tolerated for one in ended)
-        return _Ended(JobResult(FAILURE if result == TIMED_OUT else result, outputs), conclusion, tolerated)
+        tolerated, ran = all(one.tolerated for one in ended), any(one.ran for one in ended)
+        return _Ended(JobResult(FAILURE if result == TIMED_OUT else result, outputs), conclusion, tolerated, ran)
 
     async def _combination(
         self,
@@ -160,15 +166,20 @@ class RunExecution:
         contexts: Mapping[str, Any],
         stop: asyncio.Event,
         at_once: asyncio.Semaphore,
+        carry: Carry | None,
     ) -> _Ended:
+        if shown is not None and carry is not None and (carried := carry(shown.name)) is not None:
+            self.progress.jobs[shown.name] = carried[0]
+            self.progress.changed()
+            return _Ended(JobResult(SUCCESS, carried[1]), SUCCESS, ran=False)
         matrix = combination.matrix
         own = {**contexts, "matrix": dict(matrix), "strategy": dict(combination.strategy)}
         # What begins in a cancelled run cleans up after it, and is not cancelled by the same word.
-        cleaning = self.cancelled.is_set()
+        cleaning, ran = self.cancelled.is_set(), True
         async with at_once, either((stop,) if cleaning else (self.cancelled, stop)) as cancelled:
             most = min(CLEANING_MINUTES, self.most_minutes) if cleaning else self.most_minutes
             if shown is None:
-                outcome = await self._called(planned, title, own, cancelled, most)
+                outcome, ran = await self._called(planned, title, own, cancelled, most, carry)
             else:
                 outcome = await self._in_place(planned, combination, shown, own, cancelled, most)
         tolerated = outcome.conclusion in (FAILURE, TIMED_OUT) and self._tolerates(planned.job, own)
@@ -182,7 +193,7 @@ class RunExecution:
             self.progress.images += outcome.images
             await self.progress.write()
         result = SUCCESS if tolerated else outcome.conclusion
-        return _Ended(JobResult(result, outcome.outputs), outcome.conclusion, tolerated)
+        return _Ended(JobResult(result, outcome.outputs), outcome.conclusion, tolerated, ran)
 
     async def _in_place(
         self,
@@ -240,8 +251,9 @@ class RunExecution:
         contexts: Mapping[str, Any],
         cancelled: asyncio.Event,
         most_minutes: float,
-    ) -> JobOutcome:
-        """Run the workflow that a job calls, as a part of this run."""
+        carry: Carry | None,
+    ) -> tuple[JobOutcome, bool]:
+        """Run the workflow that a job calls, as a part of this run; how it ended, and whether any job of it ran."""
         async with AsyncExitStack() as held:
             try:
                 if len(self.progress.jobs) > MOST_JOBS:
@@ -250,7 +262,7 @@ class RunExecution:
                 groups = self._groups
                 for group in (group_of(planned.job.concurrency, Scope(contexts)), call.plan.group):
                     if (kept_out := await self._enter(group, groups, cancelled, held)) is not None:
-                        return kept_out
+                        return kept_out, True
                     groups |= {group.name.lower()} if group else set()
                 part = replace(
                     self,
@@ -261,14 +273,15 @@ class RunExecution:
                     prefix=f"{self.prefix}{title} / ",
                     held=groups,
                     most_minutes=most_minutes,
+                    carry=carry,
                     ended={},
                 )
                 conclusion = await part.run()
                 results = {name: ended.result for name, ended in part.ended.items()}
                 outputs = {} if cancelled.is_set() else call.outputs(results)
-                return JobOutcome(conclusion, outputs)
+                return JobOutcome(conclusion, outputs), any(ended.ran for ended in part.ended.values())
             except TidegateError as error:
-                return JobOutcome(FAILURE, message=str(error))
+                return JobOutcome(FAILURE, message=str(error)), True
 
     def _tolerates(self, job: Job, contexts: Mapping[str, Any]) -> bool:
         try:

@@ -27,16 +27,16 @@ from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
 from tidegate.runner.linking import linked_workflow
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
+from tidegate.runner.names import ONLY_FAILED, PROBLEMS, RERUN, of_repository, run_id
 from tidegate.runner.occasions import occasion
 from tidegate.runner.places import Places
-from tidegate.runner.progress import RunProgress
+from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.report import JobReport
 from tidegate.runner.repositories import Repositories, runner_of
-from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest
+from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest, PushedImage
 from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
-from tidegate.runner.run import JobOrder, RunExecution
+from tidegate.runner.run import Carry, JobOrder, RunExecution
 from tidegate.runner.token import scopes
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.plan import Group, Plan, plan
@@ -221,8 +221,26 @@ class WorkflowRunController:
             place=lambda: self._places.one(group, prepared.runner.max_jobs, order),
             cancelled=cancelled,
             secrets=prepared.secrets,
+            carry=self._carrying(obj, progress),
         )
         return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
+
+    def _carrying(self, obj: Object, progress: RunProgress) -> Carry | None:
+        """How jobs of the attempt before are taken over, where only those that failed are to run again."""
+        status, rerun = obj.get("status") or {}, annotation(obj, RERUN) or ""
+        if not rerun.startswith(ONLY_FAILED) or rerun == status.get("lastHandledRerun"):
+            return None
+        name, before = key_of(obj).name, progress.attempt - 1
+        succeeded = {job["name"]: job for job in status.get("jobs") or () if job.get("conclusion") == SUCCESS}
+        progress.images += [PushedImage.from_json(image) for image in status.get("images") or ()]
+
+        def carry(job: str) -> tuple[JobProgress, Mapping[str, str]] | None:
+            if job not in succeeded:
+                return None
+            outputs = self._logs.carry(name, before, progress.attempt, job)
+            return (JobProgress.from_json(succeeded[job]), outputs) if outputs is not None else None
+
+        return carry
 
     async def _in_group(self, group: Group | None, repository: str, execution: RunExecution) -> str:
         """Run it, once its concurrency group lets it."""
@@ -256,9 +274,13 @@ class WorkflowRunController:
         try:
             report = JobReport(run.key.name, order.progress, progress, self._logs, self._feed, order.cancelled)
             try:
-                return JobOutcome.from_json(await self._jobs.run(request.as_json(), report))
+                outcome = JobOutcome.from_json(await self._jobs.run(request.as_json(), report))
             finally:
                 report.close()
+            if outcome.conclusion == SUCCESS:
+                name = order.progress.name
+                await asyncio.to_thread(self._logs.keep_outputs, run.key.name, progress.attempt, name, outcome.outputs)
+            return outcome
         finally:
             self._tokens.revoke(token)
 
