@@ -84,7 +84,7 @@ spec: {{repository: acme/shop, sourceRef: {{name: shop}}, secretRef: {{name: sho
         commit = self.clone.push({WORKFLOW: workflow, **files})
         annotations = {"reconcile.fluxcd.io/requestedAt": commit}
         await self.cluster.merge(SOURCE, {"metadata": {"annotations": annotations}})
-        return (await self.until_run(lambda run: run["spec"]["commit"] == commit))["metadata"]["name"]
+        return (await self.until_run(lambda run: run["spec"].get("commit") == commit))["metadata"]["name"]
 
     async def until_run(self, holds, seconds=60):
         found = await self.cluster.until(RUNS, lambda listing: any(holds(run) for run in listing["items"]), seconds)

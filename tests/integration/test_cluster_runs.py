@@ -243,3 +243,46 @@ async def test_a_killed_controllers_run_is_swept_and_runs_again_as_the_next_atte
     commit = (await world.cluster.get(f"{RUNS}/{run}"))["spec"]["commit"]
     same = [one for one in (await world.cluster.get(RUNS))["items"] if one["spec"]["commit"] == commit]
     assert [one["metadata"]["name"] for one in same] == [run]
+
+
+ASKED = """
+on:
+  push:
+  workflow_dispatch: {inputs: {whom: {required: true}}}
+jobs:
+  greet:
+    if: github.event_name == 'workflow_dispatch'
+    uses: ./.github/workflows/greet.yaml
+    with: {whom: "${{ inputs.whom }}"}
+    secrets: {token: "${{ secrets.GITHUB_TOKEN }}"}
+"""
+GREET = """
+on: {workflow_call: {inputs: {whom: {type: string}}, secrets: {token: {}}}}
+jobs:
+  say:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: ./act
+        with: {whom: "${{ inputs.whom }}"}
+      - run: test -n "$TOKEN" && echo "has a token"
+        env: {TOKEN: "${{ secrets.token }}"}
+"""
+ACT = """
+inputs: {whom: {}}
+runs:
+  using: composite
+  steps: [{run: 'echo "hello ${{ inputs.whom }}"', shell: bash}]
+"""
+
+
+async def test_a_workflow_is_asked_for_calls_another_one_and_uses_an_action(world):
+    pushed = await world.push(ASKED, **{".github/workflows/greet.yaml": GREET, "act/action.yml": ACT})
+    assert [job["conclusion"] for job in (await world.ended(pushed))["jobs"]] == ["skipped"]
+    name = (await asyncio.to_thread(tidegate, world.cluster, "run", "ci.yaml", "-f", "whom=world", "--watch")).strip()
+    status = await world.ended(name)
+    assert [(job["name"], job["conclusion"]) for job in status["jobs"]] == [("greet / say", "success")]
+    log = await world.log(name)
+    assert "hello world" in log
+    assert "has a token" in log
+    assert PASSWORD not in log

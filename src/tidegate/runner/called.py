@@ -62,14 +62,17 @@ def prepare_call(
 def _secrets(call: CalledWorkflow, contexts: Mapping[str, Any], secrets: Mapping[str, str]) -> Mapping[str, str]:
     if call.secrets == "inherit":
         return secrets
+    # Where a home issues no tokens, the Runner's Secret may hold one for all.
+    own = {name: value for name, value in secrets.items() if name == "GITHUB_TOKEN"}
     if not isinstance(call.secrets, Table):
-        return {}
+        return own
     scope = Scope({**contexts, "secrets": {**secrets, "GITHUB_TOKEN": TOKEN_STAND_IN}})
     found = {name: value_of(entry, scope) for name, entry in call.secrets.entries.items()}
-    return {name: "" if value is None else str(value) for name, value in found.items()}
+    return {name: "" if value is None else str(value) for name, value in found.items()} | own
 
 
 def with_token(secrets: Mapping[str, str], token: str) -> dict[str, str]:
     """A job's secrets, with its own token as GITHUB_TOKEN and wherever a caller has passed that on."""
+    token = token or secrets.get("GITHUB_TOKEN", "")
     found = {name: value.replace(TOKEN_STAND_IN, token) for name, value in secrets.items()}
     return {**found, **({"GITHUB_TOKEN": token} if token else {})}

@@ -28,7 +28,7 @@ from tidegate.runner.feed import PushKey, RunFeed
 from tidegate.runner.names import of_repository
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
-from tidegate.runner.requested import admission, is_admitted
+from tidegate.runner.requested import admission, default_branch, is_admitted
 from tidegate.runner.run_objects import due_run, pushed_run
 from tidegate.runner.standing import Standing, due_schedules, follow, standing_of
 from tidegate.workflow.model import Workflow
@@ -201,8 +201,8 @@ class RunnerController:
         ctx: Context,
     ) -> _Stands:
         """Start what is due without a push: schedules, and what follows other runs."""
-        status, head = obj.get("status") or {}, await repository.head()
-        if head is None or head not in present:
+        status, head = obj.get("status") or {}, default_branch(await repository.head(), present)
+        if head is None:
             return _Stands()
         standing = self._standing.get(runner.key)
         if standing is None or (standing.ref, standing.commit) != (head, present[head]):

@@ -74,7 +74,7 @@ async def _found(repository: Repository, run: Object) -> dict[str, Any]:
     if event not in EVENTS:
         raise InvalidInput(f"the event {event!r} can't be asked for", remedy=f"ask for one of: {', '.join(EVENTS)}")
     refs = await repository.refs()
-    ref = _ref(str(spec.get("ref") or await repository.head() or ""), refs)
+    ref = _ref(str(spec.get("ref") or default_branch(await repository.head(), refs) or ""), refs)
     base = str(spec.get("base") or "").removeprefix(_BRANCH)
     if event == "pull_request" and (not base or f"{_BRANCH}{base}" not in refs):
         raise NotFound(f"a pull request needs a base branch, and {base!r} is none", remedy="say which: --base main")
@@ -90,13 +90,20 @@ async def _found(repository: Repository, run: Object) -> dict[str, Any]:
     return {"spec": found, "metadata": metadata}
 
 
+def default_branch(head: str | None, refs: Mapping[str, str]) -> str | None:
+    """The full name of the default branch: HEAD's, else the only one, as in a mirror that has but what is followed."""
+    branches = [ref for ref in refs if ref.startswith(_BRANCH)]
+    return head if head in refs else branches[0] if len(branches) == 1 else None
+
+
 def _ref(name: str, refs: Mapping[str, str]) -> str:
     """The full name of a branch or tag, a branch where both are there."""
     for ref in (name, f"{_BRANCH}{name}", f"{_TAG}{name}"):
         if ref.startswith((_BRANCH, _TAG)) and ref in refs:
             return ref
     known = ", ".join(sorted(ref.removeprefix(_BRANCH) for ref in refs if ref.startswith(_BRANCH))[:10])
-    raise NotFound(f"there is no branch and no tag {name!r}", remedy=f"branches here: {known or 'none'}")
+    missing = f"there is no branch and no tag {name!r}" if name else "it is not known which branch is the default one"
+    raise NotFound(missing, remedy=f"branches here: {known or 'none'}")
 
 
 def _file(repository: Repository, commit: str, wanted: str) -> str:
