@@ -165,6 +165,25 @@ def test_a_step_that_writes_the_environment_may_change_the_image():
     assert not loops(files(workflow=workflow(steps_of(steps.split("\n")[1]), top=top)))
 
 
+@pytest.mark.parametrize(
+    ("script", "looping"),
+    [
+        ("echo IMAGE=ghcr.io/username/myapp >> $GITHUB_ENV", True),
+        ("echo IMAGE=ghcr.io/username/myapp", False),
+        ("docker push ghcr.io/username/myapp:1.2.3", True),
+        ("${{ github.action_path }}/build.sh", True),
+        ("echo hello", False),
+    ],
+)
+@pytest.mark.parametrize("uses", ["./act", "$/act"])
+def test_an_action_of_the_repository_is_looked_into(uses, script, looping):
+    steps = f"- uses: {uses}\n- run: docker push $IMAGE:1.2.3\n"
+    action = f"runs: {{using: composite, steps: [{{run: '{script}', shell: bash}}]}}"
+    top = "env: {IMAGE: ghcr.io/username/other}\n"
+    texts = files(workflow=workflow(steps_of(steps), top=top)) | {"act/action.yml": action}
+    assert loops(texts) is looping
+
+
 def test_a_job_that_never_runs_on_the_automations_push_closes_no_loop():
     job = "    if: github.event_name == 'workflow_dispatch'\n"
     assert not loops(files(workflow=workflow(job=job)))

@@ -79,7 +79,6 @@ STEPS = "steps: [{run: x, shell: bash}]}"
             "'timeout-minutes'",
         ),
         ("runs: {using: composite, steps: [{uses: ./x, run: y}]}", "either 'uses' or 'run', not both"),
-        ("runs: {using: composite, steps: [{uses: '$/x'}]}", "'$/…'"),
         ("runs: {using: composite, steps: [{run: '${{ secrets.A }}', shell: sh}]}", "secrets"),
         ("runs: {using: composite, steps: [{run: '${{ vars.A }}', shell: sh}]}", "vars"),
         ("runs: {using: composite, steps: [{run: '${{ needs.a }}', shell: sh}]}", "needs"),

@@ -16,7 +16,7 @@ from tidegate.workflow.matrix import combine
 from tidegate.workflow.model import Job, Step, Table, Template, Tree, Workflow
 
 DEEPEST_CALL = 4
-"""GitHub lets workflows call one another this deep."""
+"""Workflows that call one another are followed this deep; of what is deeper anything is expected."""
 
 _HARMLESS = re.compile(
     r"actions/(?!github-script)[\w.-]+|docker/(?:setup-[\w-]+|login-action)|github/codeql-action|sigstore/cosign-installer|"
@@ -26,6 +26,8 @@ _HARMLESS = re.compile(
 _HINTS = re.compile(r"push|docker|image|container|registry|buildah|podman|kaniko|buildpack|oci|\bko\b|jib|bake")
 _STARTERS = re.compile(r"release|tag|commit|push|dispatch|version|create-pull-request")
 _PUSHERS = re.compile(r"docker|podman|buildah|skopeo|crane|kaniko|oras|push|uses:|using:\s*['\"]?(?:docker|node)")
+
+_OTHERS = re.compile(r"\./|\.sh\b|action_path|ACTION_PATH|\b(?:make|just|gradlew?|mvnw?|bazel)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +147,8 @@ class _Walk:
             self._build(step, given if inputs is not None else None)
         elif name == "docker/metadata-action":
             return self._metadata(given)
-        elif name.startswith("./"):
-            self._local(step, name)
+        elif name.startswith(("./", "$/")):
+            return OPEN, self._local(step)
         elif name == "docker/login-action" or _HARMLESS.fullmatch("/".join(name.split("/")[:2])):
             self.logged_in = self.logged_in or name == "docker/login-action"
         else:
@@ -158,16 +160,18 @@ class _Walk:
                 self.starts = self.starts or step.uses_where
         return OPEN, {}
 
-    def _local(self, step: Step, name: str) -> None:
-        """An action of this repository: read only for words of something that pushes."""
-        folder = (step.uses or "").removeprefix("./").strip("/")
+    def _local(self, step: Step) -> Mapping[str, str] | None:
+        """An action of this repository: read only for words of something that pushes. The variables that it sets."""
+        folder = (step.uses or "")[2:].strip("/")
         found = next(
             (self.actions[path] for end in ("yml", "yaml") if (path := f"{folder}/action.{end}") in self.actions), None
         )
         if found is not None and b"git push" in found:
             self.starts = self.starts or step.uses_where
-        if found is None or _PUSHERS.search(found.decode("utf-8", "replace")):
+        said = found.decode("utf-8", "replace") if found is not None else ""
+        if found is None or _PUSHERS.search(said) or (_OTHERS.search(said) and self._may_push(step)):
             self._add(ANY, step.uses_where, f"{step.uses} may push any image")
+        return None if found is None or "GITHUB_ENV" in said else {}
 
     def _build(self, step: Step, given: Mapping[str, str] | None) -> None:
         if given is None:

@@ -80,7 +80,7 @@ def _shell(cursor: Cursor | None, rules: StepRules) -> tuple[str | None, Templat
     return (None, scalar) if isinstance(scalar, Template) else (cursor.text(), None)
 
 
-_ACTION = re.compile(r"\./.*|\.\\.*|docker://\S+|[^/@\s]+/[^/@\s]+(?:/[^@\s]+)?@\S+")
+_ACTION = re.compile(r"[.$]/.*|\.\\.*|docker://\S+|[^/@\s]+/[^/@\s]+(?:/[^@\s]+)?@\S+")
 
 
 def _check_kind(cursor: Cursor, fields: Mapping[str, Cursor], rules: StepRules) -> None:
@@ -98,8 +98,5 @@ def _check_kind(cursor: Cursor, fields: Mapping[str, Cursor], rules: StepRules) 
     if rules.shell_needed and "run" in fields and "shell" not in fields:
         cursor.problem("a 'run' step of an action needs a 'shell'", "add `shell: bash`")
     uses = fields["uses"].value if "uses" in fields else None
-    if isinstance(uses, str) and uses.startswith("$/"):
-        remedy = f"check the repository out, and write .{uses[1:]}"
-        fields["uses"].problem("an action of the running commit ('$/…') is not supported yet", remedy)
-    elif isinstance(uses, str) and not _ACTION.fullmatch(uses):
+    if isinstance(uses, str) and not _ACTION.fullmatch(uses):
         fields["uses"].problem(f"{uses!r} names no action", "write OWNER/NAME@REF, OWNER/NAME/PATH@REF or ./PATH")

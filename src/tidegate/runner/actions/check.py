@@ -35,6 +35,10 @@ def _uses(step: Step) -> Iterator[Said]:
         return
     if step.uses.startswith(("docker://", "./", ".\\")):
         return  # named by the language's own list, or looked at where the action's file is at hand
+    if step.uses.startswith("$/"):
+        remedy = f"check the repository out, and write .{step.uses[1:]}"
+        yield "an action of the running commit ('$/…') is not supported yet", step.uses_where, remedy
+        return
     known = ", ".join(BUILT_IN)
     yield f"the action {step.uses!r} is not built in", step.uses_where, f"built in are {known}; else use run"
 
