@@ -1,4 +1,5 @@
-from tidegate.deploy.inventory import in_order, inventory_of, keys_of, may_prune, owned, to_prune, union
+from tidegate.deploy.inventory import in_order, inventory_of, may_prune, owned, to_prune, union
+from tidegate.kinds.inventory import keys_of
 from tidegate.kinds.objects import ObjectKey
 
 

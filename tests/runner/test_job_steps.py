@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.base.masking import Masker
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.folder import JobFolder
@@ -13,7 +14,6 @@ from tidegate.runner.job import JobExecution
 from tidegate.runner.layout import Layout
 from tidegate.runner.request import JobRequest
 from tidegate.runner.workbench import Workbench
-from tidegate.workflow.masking import Masker
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.resolve import Scope
 

@@ -1,9 +1,9 @@
 import pytest
 
+from tidegate.base.masking import Masker
 from tidegate.runner.lines import LINE_LIMIT, LineSplitter
 from tidegate.runner.step_output import MASKS_LIMIT, StepOutput
 from tidegate.runner.workbench import JobState
-from tidegate.workflow.masking import Masker
 
 
 class Bench:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tidegate.deploy.health import State, health
 from tidegate.kinds.conditions import find
+from tidegate.kinds.health import State, health
 from tidegate.kinds.pods import is_ready, ready_since, trouble
 from tidegate.runtime.deployment_status import stalled_patch, status_patch
 from tidegate.runtime.rollout import Pod, Wanted

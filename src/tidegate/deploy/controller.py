@@ -11,13 +11,14 @@ from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.steps import Step, reach
 from tidegate.deploy.health_wait import HEALTHY, Checks, HealthWait
 from tidegate.deploy.home_check import Check, no_problems
-from tidegate.deploy.inventory import in_order, inventory_of, keys_of, may_prune, owned, to_prune, union
+from tidegate.deploy.inventory import in_order, inventory_of, may_prune, owned, to_prune, union
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import FINALIZER
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.engine.ports import Trees, Workloads
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.kinds.conditions import READY, RECONCILING, Condition, find, is_true, merge
+from tidegate.kinds.inventory import keys_of
 from tidegate.kinds.kept_fields import KEEP, without_kept
 from tidegate.kinds.kustomization import Kustomization
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tidegate.base.errors import NotFound, TidegateError
-from tidegate.deploy.health import Health, State, health
 from tidegate.engine.outcome import Context
 from tidegate.engine.ports import Workloads
 from tidegate.kinds import duration
 from tidegate.kinds.conditions import READY, RECONCILING, Condition
+from tidegate.kinds.health import Health, State, health
 from tidegate.kinds.objects import Object, ObjectKey
 from tidegate.kinds.pods import troubles
 

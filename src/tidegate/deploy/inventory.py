@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tidegate.kinds.inventory import keys_of
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of, version_of
 
 OWNER_NAME = "kustomize.toolkit.fluxcd.io/name"
@@ -30,19 +31,6 @@ def entry_of(obj: Object) -> dict[str, str]:
 def inventory_of(objects: Iterable[Object]) -> dict[str, Any]:
     """The inventory of these objects, as `status.inventory` holds it."""
     return {"entries": sorted((entry_of(obj) for obj in objects), key=lambda entry: entry["id"])}
-
-
-def keys_of(inventory: Mapping[str, Any] | None) -> list[ObjectKey]:
-    """The keys that an inventory names, in its order; entries that are not of the format are left out."""
-    found = (_key(str(entry.get("id", ""))) for entry in (inventory or {}).get("entries") or [])
-    return [key for key in found if key is not None]
-
-
-def _key(identity: str) -> ObjectKey | None:
-    namespace, _, rest = identity.partition("_")
-    name, _, tail = rest.rpartition("_")
-    name, separator, group = name.rpartition("_")
-    return ObjectKey(group, tail, namespace, name.replace("__", ":")) if separator and name and tail else None
 
 
 def union(first: Mapping[str, Any] | None, second: Mapping[str, Any]) -> dict[str, Any]:

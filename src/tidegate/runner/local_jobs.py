@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import LimitExceeded, TidegateError
+from tidegate.base.masking import Masker
 from tidegate.base.sandbox import Sandbox
 from tidegate.base.sandbox_probe import probe
 from tidegate.engine.clock import Clock, rfc3339
@@ -29,7 +30,6 @@ from tidegate.runner.logs import file_name
 from tidegate.runner.place import Place, interpreter
 from tidegate.runner.request import FAILURE, SUCCESS, JobOutcome, JobRequest
 from tidegate.runner.workbench import Workbench
-from tidegate.workflow.masking import Masker
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.resolve import Scope

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tidegate.base.errors import Unavailable
+from tidegate.base.masking import Masker
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import JobEvents
 from tidegate.oci.credentials import Login
@@ -18,7 +19,6 @@ from tidegate.runner.folder import JobFolder
 from tidegate.runner.layout import Layout
 from tidegate.runner.place import Lines, Program, Running
 from tidegate.runner.request import JobRequest, PushedImage
-from tidegate.workflow.masking import Masker
 
 PROGRAM_TIMEOUT = 600.0
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tidegate.deploy.health import State, health
+from tidegate.kinds.health import State, health
 
 DONE = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidegate.deploy.health_rules import RULES
-from tidegate.deploy.health_state import Health, State, words
 from tidegate.kinds.conditions import find, is_true
+from tidegate.kinds.health_rules import RULES
+from tidegate.kinds.health_state import Health, State, words
 from tidegate.kinds.objects import Object, group_of
 
 __all__ = ["Health", "State", "health"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.workflow.masking import MASK, Masker
+from tidegate.base.masking import MASK, Masker
 
 SECRET = "p4ss/wörd+\"x'<&"
 

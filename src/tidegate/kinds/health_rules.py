@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tidegate.deploy.health_state import Health, State, words
 from tidegate.kinds.conditions import find, is_true
+from tidegate.kinds.health_state import Health, State, words
 
 Fields = Mapping[str, Any]
 Rule = Callable[[Fields, Fields], Health]
