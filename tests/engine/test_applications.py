@@ -248,3 +248,20 @@ def test_with_no_application_it_says_what_is_missing(world):
     assert "nothing that was applied is an ImagePolicy" in nothing_yet(followed)
     fails(world["GitRepository"][0], "could not resolve host")
     assert nothing_yet(followed).endswith("Waiting on GitRepository/flux-system/shop: could not resolve host")
+
+
+def test_a_tag_that_was_taken_back_and_a_pull_request_that_failed_are_noted(world):
+    back = {"type": "RolledBack", "status": "True", "message": "kept by x: 1.0.4 was taken back: it crashed"}
+    failed = {
+        "type": "PullRequest",
+        "status": "False",
+        "message": "GET x: 401\ngive it the right",
+    }
+    world["ImagePolicy"][0]["status"]["conditions"] = [*READY, back]
+    world["ImageUpdateAutomation"][0]["status"]["conditions"] = [*READY, failed]
+    (row,) = applications(world)
+    assert row.waits_on == ""
+    assert row.notes == (
+        f"ImagePolicy/{NS}/web: kept by x: 1.0.4 was taken back: it crashed",
+        f"ImageUpdateAutomation/{NS}/{world['ImageUpdateAutomation'][0]['metadata']['name']}: GET x: 401",
+    )

@@ -93,7 +93,10 @@ def test_the_image_kinds_alone_need_little():
         *((image, f"{name}/status") for name in ("imagepolicies", "imagerepositories", "imageupdateautomations")),
         *((image, f"{name}/finalizers") for name in ("imagepolicies", "imagerepositories", "imageupdateautomations")),
         ("source.toolkit.fluxcd.io", "gitrepositories"),
+        ("kustomize.toolkit.fluxcd.io", "kustomizations"),
         ("tidegate.dev", "workflowruns"),
+        *(("apps", name) for name in ("deployments", "statefulsets", "daemonsets")),
+        *(("", name) for name in ("pods", "pods/log")),
         ("", "secrets"),
         ("", "serviceaccounts"),
         ("", "namespaces"),
@@ -103,6 +106,9 @@ def test_the_image_kinds_alone_need_little():
     assert rules["", "configmaps"] == {"get"}
     assert rules["", "namespaces"] == {"get", "list", "watch"}
     assert rules["source.toolkit.fluxcd.io", "gitrepositories"] == {"get", "list", "watch"}
+    assert rules["kustomize.toolkit.fluxcd.io", "kustomizations"] == {"get", "list", "watch"}
+    assert rules["apps", "deployments"] == rules["", "pods/log"] == {"get"}
+    assert rules["", "pods"] == {"get", "list"}
     assert rules["", "secrets"] == {"get"}
     assert not any({"*", "delete", "create"} & verbs for key, verbs in rules.items() if key != ("", "events"))
 

@@ -7,11 +7,13 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 TIMEOUT = 60
+Api = Callable[[str, str, Mapping[str, str], bytes], tuple[int, Mapping[str, str], bytes]]
+"""What answers below `/api/`: from method, path with query, headers and body to status, headers and body."""
 PERSON = {
     "GIT_AUTHOR_NAME": "Somebody", "GIT_AUTHOR_EMAIL": "somebody@example.com",
     "GIT_COMMITTER_NAME": "Somebody", "GIT_COMMITTER_EMAIL": "somebody@example.com",
@@ -33,6 +35,7 @@ class GitHost:
         self.bare = folder / "acme/shop.git"
         self.port = 0
         self.moment = ""
+        self.api: Api | None = None
         self.before: Callable[[], None] | None = None
         self.after: Callable[[], None] | None = None
         self.asked: Callable[[str, str | None], None] | None = None
@@ -114,9 +117,26 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve(self.rfile.read(int(self.headers["Content-Length"])))
 
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
+    def do_PUT(self) -> None:
+        self.do_POST()
+
+    def _ask(self, api: Api, body: bytes) -> None:
+        status, headers, answer = api(self.command, self.path, dict(self.headers.items()), body)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer)
+
     def _serve(self, body: bytes) -> None:
         if self.host.asked is not None:
             self.host.asked(self.path, self.headers.get("Authorization"))
+        if self.path.startswith("/api/") and self.host.api is not None:
+            self._ask(self.host.api, body)
+            return
         if PROTECTED in self.path and self.headers.get("Authorization") != _basic():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="host"')

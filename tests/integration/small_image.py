@@ -26,13 +26,13 @@ while (accept(C, S)) {
 """
 
 
-async def push_image(url: str, token: str, repository: str, tag: str, word: str) -> None:
-    """Push an image whose program answers every request on port 8080 with `word`."""
+async def push_image(url: str, token: str, repository: str, tag: str, word: str, program: str = SERVER) -> None:
+    """Push an image whose program answers every request on port 8080 with `word`, or is another one."""
     layer = _layer()
     config = {
         "architecture": MACHINES.get(platform.machine(), platform.machine()),
         "os": "linux",
-        "config": {"Entrypoint": ["/bin/perl", "-e", SERVER, word]},
+        "config": {"Entrypoint": ["/bin/perl", "-e", program, word]},
         "rootfs": {"type": "layers", "diff_ids": [_digest(layer)]},
     }
     async with httpx2.AsyncClient(base_url=url, trust_env=False, headers={"Authorization": f"Bearer {token}"}) as http:

@@ -256,3 +256,18 @@ async def test_a_remote_that_is_not_there(tmp_path: Path) -> None:
     remote = Remote(f"file://{empty.path}", file_roots=(tmp_path,))
     with pytest.raises(Conflict):
         await Mirrors(tmp_path / "m").fetch(remote, ["refs/heads/main"])
+
+
+async def test_a_line_is_traced_to_the_commit_that_changed_it_last(repository: Repository) -> None:
+    name = 'odd "name" é.yaml'
+    first = await commit(repository, None, {"a.yaml": b"1\n2\n3\n", name: b"x\ny\n"})
+    second = await commit(repository, first, {"a.yaml": b"1\nchanged\n3\n"})
+    third = await commit(repository, second, {"a.yaml": b"0\n1\nchanged\n3\n", name: b"x\nz\n"})
+    origin = await repository.blame(third, "a.yaml", 3)
+    assert (origin.commit, origin.path, origin.line) == (second, "a.yaml", 2)
+    assert (await repository.blame(third, "a.yaml", 4)).commit == first
+    origin = await repository.blame(third, name, 2)
+    assert (origin.commit, origin.path, origin.line) == (third, name, 2)
+    for path, line in (("a.yaml", 9), ("gone.yaml", 1)):
+        with pytest.raises(NotFound, match="no line"):
+            await repository.blame(third, path, line)

@@ -3,7 +3,7 @@
 import pytest
 
 from tidegate.base.errors import InvalidInput
-from tidegate.update.annotations import NO_WISHES, unknown_annotations, wishes_of
+from tidegate.update.annotations import NO_WISHES, PullRequestWish, unknown_annotations, wishes_of
 
 
 def automation(**annotations):
@@ -19,6 +19,10 @@ def test_they_are_read():
     wishes = wishes_of(automation(batch="1h30m", window="Mon 08:00-18:00", respect_rollback="true"))
     assert (wishes.batch, wishes.respect_rollback) == (5400.0, True)
     assert wishes.window is not None
+    assert wishes_of(automation(rollback_after=" 10m ")).rollback_after == 600.0
+    wish = wishes_of(automation(pull_request="true", pull_request_api="forgejo", pull_request_secret="x")).pull_request
+    assert wish == PullRequestWish("forgejo", "x")
+    assert wishes_of(automation(pull_request="false", pull_request_api="forgejo")).pull_request is None
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,11 @@ def test_they_are_read():
         ("window", "Mon Europe/Sarajewo", "write a name such as Europe/Berlin"),
         ("window", "Mon-Fri 8-18", 'as "Mon-Fri 08:00-18:00 Europe/Sarajevo"'),
         ("respect_rollback", "yes", 'write "true" or "false"'),
+        ("rollback_after", "soon", "write a duration as Go does"),
+        ("rollback_after", "9s", "from 10s to 24h"),
+        ("rollback_after", "25h", "from 10s to 24h"),
+        ("pull_request", "yes", 'write "true" or "false"'),
+        ("pull_request_api", "bitbucket", "write one of github, gitea, forgejo, gitlab"),
     ],
 )
 def test_a_wrong_one_is_named_with_what_it_may_be(name, value, remedy):

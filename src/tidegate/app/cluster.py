@@ -39,6 +39,7 @@ from tidegate.kinds.runner import KIND as RUNNER_KIND
 from tidegate.kube.access import Connection
 from tidegate.kube.client import KubeClient
 from tidegate.kube.discovery import Discovery
+from tidegate.kube.last_lines import PodLogs
 from tidegate.kube.pacing import Limits
 from tidegate.kube.store import KubeStore
 from tidegate.kube.workloads import KubeWorkloads
@@ -181,7 +182,9 @@ class _Parts:
             KustomizationController(trees, self.workloads),
             ImageRepositoryController(self.registry, tags),
             ImagePolicyController(tags, self.registry, self.facts),
-            ImageUpdateAutomationController(self.origins, partial(revision_of_image, self.registry)),
+            ImageUpdateAutomationController(
+                self.origins, partial(revision_of_image, self.registry), PodLogs(self.client).last_lines
+            ),
         ]
         return [controller for controller in every if controller.kind in self.settings.kinds]
 

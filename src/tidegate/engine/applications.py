@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.engine import journey
-from tidegate.engine.causes import Way, causes, notes
+from tidegate.engine.causes import Way, causes, notes_of
 from tidegate.engine.journey import Objects
 from tidegate.kinds.objects import Object, key_of
 from tidegate.kinds.pods import is_ready, pods_of
@@ -82,7 +82,7 @@ def _application(way: Way) -> Application:
         deployed=str((owner or {}).get("status", {}).get("lastAppliedRevision", "")),
         url=journey.service_url(deployment, way.objects.get("Service", ())) if version else "",
         waits_on=first,
-        notes=(*others, *notes(way.kustomizations)),
+        notes=(*others, *notes_of(way)),
     )
 
 

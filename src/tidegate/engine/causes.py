@@ -161,12 +161,24 @@ def _blocked(deployment: Object) -> str:
 
 def notes(kustomizations: Iterable[Object]) -> list[str]:
     """What was applied but is only kept here, each Kustomization's words."""
-    found = []
-    for one in kustomizations:
-        complete = find((one.get("status") or {}).get("conditions") or [], "Complete") or {}
-        if complete.get("status") == "False":
-            found.append(f"{key_of(one)}: {complete.get('message', '')}")
-    return found
+    return [text for one in kustomizations if (text := _said(one, "Complete", "False"))]
+
+
+def notes_of(way: Way) -> list[str]:
+    """What else to know of an application: what is only kept here, which tag was taken back, which pull request could
+    not be opened.
+    """
+    found = [*notes(way.kustomizations), _said(way.policy, "RolledBack", "True")]
+    if way.automation is not None:
+        found.append(_said(way.automation, "PullRequest", "False"))
+    return [text for text in found if text]
+
+
+def _said(obj: Object, kind: str, status: str) -> str:
+    """The first line of a condition that has this status, and whose it is; empty where there is none."""
+    condition = find((obj.get("status") or {}).get("conditions") or [], kind) or {}
+    message = str(condition.get("message", "")).partition("\n")[0]
+    return f"{key_of(obj)}: {message}" if condition.get("status") == status else ""
 
 
 def nothing_yet(objects: Objects) -> str:

@@ -5,7 +5,7 @@ Each port has two homes (one machine, a cluster) and one contract suite that eve
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,6 +13,11 @@ from typing import Any, Protocol, Self
 from tidegate.base.errors import NotFound
 from tidegate.base.files import Files
 from tidegate.kinds.objects import Object, ObjectKey
+
+LastLines = Callable[[str, str, str, bool], Awaitable[Sequence[str]]]
+"""The last lines of a container's log, by namespace, pod and container; with True those of the run before this one. On
+one machine a pod's status has them, so no such thing is needed there.
+"""
 
 
 @dataclass(frozen=True, slots=True)

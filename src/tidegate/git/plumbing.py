@@ -58,6 +58,15 @@ def merge_base_argv(git_dir: Path, one: str, other: str) -> list[str]:
     return argv("merge-base", check_object_id(one), check_object_id(other), git_dir=git_dir)
 
 
+def blame_argv(git_dir: Path, commit: str, path: str, line: int) -> list[str]:
+    """Which commit a line (from 1) of a file has come from."""
+    span, name = f"-L{int(line)},{int(line)}", check_path(path)
+    return argv(
+        "blame", "--porcelain", span, check_object_id(commit), "--", name,
+        git_dir=git_dir, config=["core.quotePath=false"],
+    )  # fmt: skip
+
+
 def update_ref_argv(git_dir: Path, ref: str, new: str | None, old: str | None) -> list[str]:
     """Move a ref only if it is at `old` (None: only if it is not there); `new` None deletes it."""
     expected = check_object_id(old) if old else ZERO

@@ -18,7 +18,7 @@ from tidegate.git.batch import BATCHES, Found, batch_argv
 from tidegate.git.files import CommitFiles
 from tidegate.git.names import branch_ref, check_object_id, check_ref, revision
 from tidegate.git.tree import entries_at, root_of
-from tidegate.git.values import Commit, Signature, Tag, parse_commit, parse_tag
+from tidegate.git.values import Commit, LineOrigin, Signature, Tag, parse_blame, parse_commit, parse_tag
 
 HISTORY_LIMIT = 10_000
 EXPORT_TIMEOUT = 600.0
@@ -129,6 +129,15 @@ class Repository:
             return []
         objects = await command.run(batch_argv(self.path), stdin=listed.stdout)
         return _parse_batch(objects.stdout)
+
+    async def blame(self, commit: str, path: str, line: int) -> LineOrigin:
+        """Which commit a line (from 1) of a file of `commit` was last changed by, and where it stood in that. NotFound
+        where there is no such line.
+        """
+        told = await command.run(plumbing.blame_argv(self.path, commit, path, line), check=False)
+        if told.exit_code:
+            raise NotFound(f"no line {line} of {path!r} in commit {commit[:12]}")
+        return parse_blame(told.stdout, path)
 
     async def write_commit(
         self,

@@ -62,6 +62,15 @@ class Tag:
 
 
 @dataclass(frozen=True, slots=True)
+class LineOrigin:
+    """The commit that changed a line last, and where the line stood in it (from 1)."""
+
+    commit: str
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class TreeEntry:
     """A folder (mode 40000), file, symlink (120000) or submodule (160000) of a tree. `path` holds bytes that are no
     UTF-8 escaped as surrogates.
@@ -112,6 +121,17 @@ def parse_tag(object_id: str, data: bytes) -> Tag:
     head = data.partition(b"\n\n")[0].decode("utf-8", "surrogateescape")
     name = next((line[4:] for line in head.split("\n") if line.startswith("tag ")), "")
     return Tag(object_id, name, data)
+
+
+def parse_blame(data: bytes, path: str) -> LineOrigin:
+    """The first line of `git blame --porcelain`. `path` is the file that was asked for: it stands for a name that git
+    writes in quotes.
+    """
+    head, *fields = data.decode("utf-8", "surrogateescape").split("\n")
+    commit, line, *_ = head.split(" ")
+    names = (field.removeprefix("filename ") for field in fields if field.startswith("filename "))
+    name = next(names, path)
+    return LineOrigin(commit, path if name.startswith('"') else name, int(line))
 
 
 def _signature(line: str) -> Signature:

@@ -13,7 +13,7 @@ READ = ("get", "list", "watch")
 APPLIER = "kustomize-controller"
 _READS = {
     "kustomize-controller": ("GitRepository",),
-    "image-automation-controller": ("GitRepository", "ImagePolicy", "ImageRepository"),
+    "image-automation-controller": ("GitRepository", "ImagePolicy", "ImageRepository", "Kustomization"),
     "image-reflector-controller": ("GitRepository", "ImageUpdateAutomation", "WorkflowRun"),  # what announces a tag
     "source-controller": ("ImageUpdateAutomation",),
     "runner-controller": ("GitRepository",),
@@ -38,6 +38,8 @@ def cluster_rules(controllers: Iterable[str]) -> list[Rule]:
     if "image-reflector-controller" in names:
         rules.append(_rule("", ["namespaces"], READ))
         rules.append(_rule("", ["configmaps"], ("get",)))  # the key of tidegate.dev/verify
+    if "image-automation-controller" in names:
+        rules += _rollback_rules()
     if "runner-controller" in names:
         rules += _runner_rules()
     rules.append(_rule("", ["events"], ("get", "create", "update", "patch")))
@@ -47,6 +49,20 @@ def cluster_rules(controllers: Iterable[str]) -> list[Rule]:
 def namespace_rules() -> list[Rule]:
     """What a controller may do in its own namespace: elect a leader."""
     return [_rule("coordination.k8s.io", ["leases"], ("get", "create", "update", "patch"))]
+
+
+def _rollback_rules() -> list[Rule]:
+    """What tidegate.dev/rollback-after needs: the workloads that an update changed, why they are not ready, and the
+    policy that is marked.
+    """
+    policies = resource_of("ImagePolicy")
+    return [
+        _rule(policies.group, [policies.plural], ("patch",)),
+        _rule("apps", ["deployments", "statefulsets", "daemonsets"], ("get",)),
+        _rule("", ["pods"], ("get", "list")),
+        _rule("", ["pods/log"], ("get",)),
+        _rule("", ["events"], ("list",)),
+    ]
 
 
 def _runner_rules() -> list[Rule]:

@@ -17,6 +17,7 @@ from tidegate.kinds.accepting import ACCEPT
 from tidegate.kinds.allowing import ALLOW_FROM, allowed_namespaces
 from tidegate.kinds.objects import Object
 from tidegate.kinds.platform import Platform
+from tidegate.kinds.rolled_back import ROLLED_BACK, RolledBack, rolled_back_of
 from tidegate.oci.public_keys import PEM_BEGIN, PublicKey, parse_public_key
 
 PREFIX = "tidegate.dev/"
@@ -25,8 +26,8 @@ PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY = (
 )
 SELECTING = (PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY)
 """Those that have a say in which tag is selected."""
-ELSEWHERE = frozenset({ACCEPT, ALLOW_FROM, f"{PREFIX}adopt", f"{PREFIX}keep"})
-"""Those that other rooms read."""
+ELSEWHERE = frozenset({ACCEPT, ALLOW_FROM, ROLLED_BACK, f"{PREFIX}adopt", f"{PREFIX}keep"})
+"""Those that other rooms read or write."""
 MOST_PLATFORMS = 20
 LONGEST_AGE = 366 * 24 * 3600.0
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
@@ -37,7 +38,7 @@ _SELECTING_FIELDS = ("imageRepositoryRef", "policy", "filterTags")
 @dataclass(frozen=True, slots=True)
 class Wishes:
     """The annotations, read. `minimum_age` is in seconds. `verify` is a key, or the name of the Secret or ConfigMap
-    that has one.
+    that has one. `rolled_back` is no wish: the tag that an automation took back.
     """
 
     platforms: tuple[Platform, ...] = ()
@@ -47,6 +48,7 @@ class Wishes:
     no_downgrade: bool = True
     newest_build: bool = False
     verify: PublicKey | str | None = None
+    rolled_back: RolledBack | None = None
 
     @property
     def ask_the_registry(self) -> bool:
@@ -66,6 +68,7 @@ def wishes_of(obj: Object) -> Wishes:
         no_downgrade=_flag(given, NO_DOWNGRADE, default=True),
         newest_build=_flag(given, NEWEST_BUILD, default=False),
         verify=_verify(given.get(VERIFY)),
+        rolled_back=rolled_back_of(obj),
     )
 
 

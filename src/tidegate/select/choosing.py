@@ -17,6 +17,7 @@ from tidegate.kinds.accepting import accepting, misread
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import Condition, find
 from tidegate.kinds.reference import Reference
+from tidegate.kinds.rolled_back import RolledBack, split
 from tidegate.oci.facts_cache import Facts
 from tidegate.oci.image_facts import ImageFacts
 from tidegate.oci.pull_secrets import image_access
@@ -31,13 +32,23 @@ from tidegate.select.policy import select
 from tidegate.select.question import Question
 from tidegate.select.rejecting import accepted
 from tidegate.select.requirements import Requirements
-from tidegate.select.standing import KEPT_FROM_LOWER, Fixed, fixed_by, is_lower, lower_words, unchanged, what_else
+from tidegate.select.standing import (
+    KEPT_FROM_LOWER,
+    Fixed,
+    failed_words,
+    fixed_by,
+    is_lower,
+    kept_from_failed,
+    lower_words,
+    unchanged,
+    what_else,
+)
 from tidegate.select.verification_keys import verification_keys
 
 LARGE = 2_000
 REBUILT_RETRY = 600.0
 """Seconds after which `newest-build` looks again: a tag that is pushed anew changes no list of tags."""
-NEWER_REJECTED, DOWNGRADE_HELD = "NewerRejected", "DowngradeHeld"
+NEWER_REJECTED, DOWNGRADE_HELD, ROLLED_BACK = "NewerRejected", "DowngradeHeld", "RolledBack"
 _TOLD = 3
 Times = dict[str, datetime | str]
 
@@ -86,6 +97,9 @@ class Chooser:
             decision = await accepted(decision, requirements.rejecting)
             digest = requirements.digests.get(decision.tag or "")
             retry_after = soonest(retry_after, requirements.retry_after)
+        back = wishes.rolled_back
+        if back is not None and await self._failed_already(question, back, Choice(decision, digest), times, ctx):
+            return _before_failed(back, decision, retry_after, question)
         if present is not None and await self._goes_down(question, present, decision.tag, times, ctx):
             return _kept(present, decision, retry_after, question)
         return Choice(decision, digest, "", _told(decision), retry_after)
@@ -118,14 +132,37 @@ class Chooser:
             return False
         if accepting(question.obj, ctx.clock.now()) is not None:
             return False
+        return await self._is_lower(question, tag, present.tag, times, ctx)
+
+    async def _failed_already(
+        self, question: Question, back: RolledBack, choice: Choice, times: Times | None, ctx: Context
+    ) -> bool:
+        """Whether the winner is the tag that was taken back, or comes before it. A tag that has another digest by now
+        is another image, and so newer.
+        """
+        tag = choice.decision.tag
+        if tag is None or back.released or back.name != question.scanned.image:
+            return False
+        if tag != back.bad_tag:
+            return await self._is_lower(question, tag, back.bad_tag, times, ctx)
+        bad = split(back.bad)[2]
+        if not bad or question.spec.digest_policy == "Never":
+            return True
+        found = choice.digest
+        if found is None:
+            answer = await (await self._client(question, ctx)).head(Reference(question.image, tag))
+            found = None if answer is None else answer.digest
+        return found in (bad, None)
+
+    async def _is_lower(self, question: Question, tag: str, than: str, times: Times | None, ctx: Context) -> bool:
         created = None
         if times is not None:
             created = {name: time for name, time in times.items() if isinstance(time, datetime)}
-            if present.tag not in times:
+            if than not in times:
                 client = await self._client(question, ctx)
-                time = await self._builds.of_absent(client, question.image, present.tag, question.scanned.view)
-                created |= {} if time is None else {present.tag: time}
-        return is_lower(question.policy, question.tag_filter, tag, present.tag, created)
+                time = await self._builds.of_absent(client, question.image, than, question.scanned.view)
+                created |= {} if time is None else {than: time}
+        return is_lower(question.policy, question.tag_filter, tag, than, created)
 
     async def _requirements(self, question: Question, ctx: Context) -> Requirements:
         client, status = await self._client(question, ctx), mapping(question.obj.get("status"))
@@ -171,6 +208,14 @@ def _kept(present: ImageRef, decision: Decision, retry_after: float | None, ques
     held = Condition(DOWNGRADE_HELD, "True", "NoDowngrade", f"{present.tag} is {note}")
     kept = decision.overruled(present.tag, KEPT_FROM_LOWER)
     return Choice(kept, present.digest or None, note, (held, *_told(decision)), retry_after)
+
+
+def _before_failed(back: RolledBack, decision: Decision, retry_after: float | None, question: Question) -> Choice:
+    """The tag that ran before the one which was taken back."""
+    note = failed_words(back, question.spec.key)
+    told = Condition(ROLLED_BACK, "True", "NotReadyInTime", note)
+    kept = decision.overruled(back.good_tag, kept_from_failed(back))
+    return Choice(kept, split(back.good)[2] or None, note, (told, *_told(decision)), retry_after)
 
 
 def _told(decision: Decision) -> tuple[Condition, ...]:

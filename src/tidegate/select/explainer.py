@@ -17,11 +17,13 @@ from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kinds.reference import Repository, parse_repository
+from tidegate.kinds.rolled_back import ROLLED_BACK
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
 from tidegate.select.advice import Rule
 from tidegate.select.annotations import HOLD, PIN
 from tidegate.select.controller import GROUP, KIND, REPOSITORY_KIND, ImagePolicyController
+from tidegate.select.decision import KEPT
 from tidegate.select.explanation import Explanation, Listed, explained
 from tidegate.select.latest import ImageRef
 from tidegate.select.standing import KEPT_FROM_LOWER
@@ -142,11 +144,9 @@ def _ways_out(key: ObjectKey, because: str) -> list[str]:
     """How to let go of what overrules the policy."""
     if because == KEPT_FROM_LOWER:
         return [f"to take the lower tag: tidegate reconcile imagepolicy {key.name} -n {key.namespace} --accept"]
-    return [
-        f"to let it go: kubectl annotate imagepolicy {key.name} -n {key.namespace} {name}-"
-        for name in (PIN, HOLD)
-        if because.endswith(name)
-    ]
+    overruling = [name for name in (PIN, HOLD) if because.endswith(name)]
+    overruling += [ROLLED_BACK] if because.startswith(f"{KEPT}{ROLLED_BACK}") else []
+    return [f"to let it go: kubectl annotate imagepolicy {key.name} -n {key.namespace} {name}-" for name in overruling]
 
 
 def _without(policy: Object, problem: str) -> Explanation:

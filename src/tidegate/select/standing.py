@@ -9,6 +9,7 @@ from datetime import datetime
 from tidegate.base.errors import InvalidInput
 from tidegate.kinds.common import mapping
 from tidegate.kinds.objects import Object, ObjectKey
+from tidegate.kinds.rolled_back import ROLLED_BACK, RolledBack
 from tidegate.select.annotations import HOLD, NO_DOWNGRADE, PIN, Wishes
 from tidegate.select.decision import KEPT, Decision, Reason
 from tidegate.select.filters import TagFilter
@@ -64,6 +65,17 @@ def lower_words(winner: str, policy: ObjectKey) -> str:
         f"to take it: tidegate reconcile imagepolicy {policy.name} -n {policy.namespace} --accept; "
         f'{NO_DOWNGRADE}: "false" always lets it go down, {PIN} names another'
     )
+
+
+def kept_from_failed(back: RolledBack) -> str:
+    """What keeps the tag before one that an automation took back, in words."""
+    return f"{KEPT}{ROLLED_BACK}: {back.words()}"
+
+
+def failed_words(back: RolledBack, policy: ObjectKey) -> str:
+    """Why a tag that was taken back is not selected again, and the way out."""
+    release = f"kubectl annotate imagepolicy {policy.name} -n {policy.namespace} {ROLLED_BACK}-"
+    return f"{kept_from_failed(back)}; a newer tag ends it; to select it again: {release}"
 
 
 def is_lower(

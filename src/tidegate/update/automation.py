@@ -14,14 +14,21 @@ from tidegate.update.markers import NOTHING, find_markers
 
 
 def plan_update(
-    files: Files, update_path: str, references: Mapping[str, str], *, index: MarkerIndex | None = None
+    files: Files,
+    update_path: str,
+    references: Mapping[str, str],
+    *,
+    index: MarkerIndex | None = None,
+    instead_of: Mapping[str, str] | None = None,
 ) -> Edited:
-    """The files below `update_path` with every marked value at its policy's reference (`NS:NAME` → reference).
+    """The files below `update_path` with every marked value at its policy's reference (`NS:NAME` → reference); with
+    `instead_of` only those that stand as that says.
 
     Looks at `*.yaml`, `*.yml` and `Kustomization`, in hidden folders too. Raises InvalidInput for a path that leaves
     the repository or a reference that is none, NotFound where the path is not there. Reads block: call it in a thread.
     """
     selected = parse_references(references)
+    standing = None if instead_of is None else parse_references(instead_of)
     root = tree_path(update_path)
     if isinstance(files, IdentifiedFiles):
         found = (MarkerIndex() if index is None else index).below(files, root)
@@ -29,8 +36,8 @@ def plan_update(
         found = {path: _find_by_reading(files, path) for path in chosen(files.paths(), root)}
     if not found and root and not files.is_dir(root) and not files.is_file(root):
         raise NotFound(f"spec.update.path {update_path!r} is not in the repository")
-    found = found or {}
-    decisions = {path: decide(path, markers, selected) for path, markers in found.items() if markers != NOTHING}
+    marked = {path: markers for path, markers in (found or {}).items() if markers != NOTHING}
+    decisions = {path: decide(path, markers, selected, standing) for path, markers in marked.items()}
     return conclude(decisions, files.read, selected)
 
 

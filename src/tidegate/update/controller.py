@@ -11,40 +11,54 @@ from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.journey import ready_message
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
+from tidegate.engine.ports import LastLines
 from tidegate.git.origins import Origins
 from tidegate.kinds.common import mapping
-from tidegate.kinds.conditions import find
-from tidegate.kinds.objects import Object, ObjectKey, key_of
+from tidegate.kinds.conditions import READY, Condition, find
+from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.oci.credentials import Access
 from tidegate.update import feedback
-from tidegate.update.annotations import UPDATING, unknown_annotations
+from tidegate.update.annotations import ROLLBACK_AFTER, UPDATING, unknown_annotations
 from tidegate.update.batching import PENDING, PENDING_SINCE
 from tidegate.update.planning import Result, Work
 from tidegate.update.preview import Preview, preview
 from tidegate.update.pushing import Pusher
 from tidegate.update.reverts import RESPECTED, SHOWN, condition, headline
+from tidegate.update.rollback.verdict import ROLLED_OUT, Look
 from tidegate.update.selections import GROUP, POLICY_KIND, observed_policies, selected_and_wanted
 from tidegate.update.works import SOURCE_GROUP, SOURCE_KIND, work_of
 
 KIND = "ImageUpdateAutomation"
+APPLIER_GROUP, APPLIER_KIND = "kustomize.toolkit.fluxcd.io", "Kustomization"
 UP_TO_DATE = "repository up-to-date"
+SOON = 1.0
+"""Seconds after a commit that took something back, until what else is selected is written."""
 
 
 class ImageUpdateAutomationController:
-    """Flux's image-automation-controller. `revision_of` answers from which commit an image was built, if it says."""
+    """Flux's image-automation-controller. `revision_of` answers from which commit an image was built, if it says;
+    `last_lines` what a container has said last, where a home knows more of that than the pod's status says.
+    """
 
     name = "image-automation-controller"
     group = GROUP
     kind = KIND
 
-    def __init__(self, origins: Origins, revision_of: Callable[[Access, str], Awaitable[str | None]]):
+    def __init__(
+        self,
+        origins: Origins,
+        revision_of: Callable[[Access, str], Awaitable[str | None]],
+        last_lines: LastLines | None = None,
+    ):
         self._origins = origins
+        self._last_lines = last_lines
         self._pusher = Pusher(origins, revision_of)
         self._left: dict[ObjectKey, str] = {}
         self._unknown: dict[ObjectKey, list[str]] = {}
         self.triggers: Sequence[Trigger] = (
             Trigger(GROUP, POLICY_KIND, self._users_of, relevant=selected_and_wanted),
             Trigger(SOURCE_GROUP, SOURCE_KIND, self._of_source, relevant=_revision),
+            Trigger(APPLIER_GROUP, APPLIER_KIND, _watchers_of, relevant=_progress),
         )
 
     async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
@@ -55,6 +69,9 @@ class ImageUpdateAutomationController:
         work = await work_of(obj, ctx)
         if isinstance(work, Stalled):
             return work
+        look, after = Look(), work.wishes.rollback_after
+        if after is not None:
+            look = await self._look(work, after)
         try:
             result = await self._pusher.update(work)
         except feedback.LoopFoundError as loop:
@@ -64,7 +81,18 @@ class ImageUpdateAutomationController:
         if (problems := "\n".join(result.problems)) and problems not in ready_message(obj):
             await ctx.events.warning(obj, "MarkerProblem", problems)
         await _tell_what_is_new(obj, result, ctx)
-        return _conclude(work, result, ctx.clock.now())
+        if result.pushed and after is not None:
+            look = look.after_push(result.pushed, after, ctx.clock.now())
+        return _conclude(work, result, look, ctx.clock.now())
+
+    async def _look(self, work: Work, after: float) -> Look:
+        """Look whether the last updates have become ready. What stands in the way of that keeps no update back."""
+        from tidegate.update.rollback.watch import Watch  # noqa: PLC0415 - few automations ask for it
+
+        try:
+            return await Watch(self._origins, self._pusher.planner, self._last_lines).look(work, after)
+        except TidegateError as error:
+            return Look((Condition(ROLLED_OUT, "Unknown", "CannotWatch", error.explain()),), again=after)
 
     def _users_of(self, policy: Object, automations: Sequence[Object]) -> list[ObjectKey]:
         """The automations whose markers name a policy; those of its namespace that were not looked at yet may."""
@@ -114,8 +142,10 @@ class ImageUpdateAutomationController:
 
 
 async def _tell_what_is_new(obj: Object, result: Result, ctx: Context) -> None:
-    """An event when something begins to wait, or to stay where somebody rolled it back."""
+    """An event when something was taken back, begins to wait, or stays where somebody rolled it back."""
     before = mapping(obj.get("status")).get("conditions") or []
+    if result.pushed and result.taken_back:
+        await ctx.events.warning(obj, "RolledBack", result.message)
     if result.waits and find(before, PENDING) is None:
         await ctx.events.normal(obj, result.waits.reason, result.waits.condition().message)
     told = str((find(before, RESPECTED) or {}).get("message", ""))
@@ -124,7 +154,7 @@ async def _tell_what_is_new(obj: Object, result: Result, ctx: Context) -> None:
             await ctx.events.normal(obj, condition(result.kept).reason, kept.explain())
 
 
-def _conclude(work: Work, result: Result, now: datetime) -> Ready:
+def _conclude(work: Work, result: Result, look: Look, now: datetime) -> Ready:
     target, waits = work.target, result.waits
     source = result.pushed if result.pushed and target.push_branch == target.branch else result.source
     before = mapping(work.obj.get("status"))
@@ -143,17 +173,39 @@ def _conclude(work: Work, result: Result, now: datetime) -> Ready:
         message += f"\n{headline(result.kept)}"
     if result.problems:
         message += "\n" + "\n".join(result.problems)
+    times = [(waits.until - now).total_seconds() if waits and waits.until else None, look.again]
+    times += [SOON] if result.pushed and result.taken_back else []
     return Ready(
         message,
         status=status,
         requeue_after=work.spec.interval_seconds,
-        at_latest=(waits.until - now).total_seconds() if waits and waits.until else None,
+        at_latest=min((one for one in times if one is not None), default=None),
         event=message if result.pushed else None,
         conditions=[
             *([waits.condition()] if waits else []),
             *([condition(result.kept)] if result.kept else []),
+            *look.conditions,
         ],
     )
+
+
+def _watchers_of(kustomization: Object, automations: Sequence[Object]) -> list[ObjectKey]:
+    """The automations that ask whether what they commit becomes ready, of the source that a Kustomization applies."""
+    own, reference = key_of(kustomization), mapping(mapping(kustomization.get("spec")).get("sourceRef"))
+    applied = (reference.get("name"), reference.get("namespace") or own.namespace)
+    found = []
+    for automation in automations:
+        key, named = key_of(automation), mapping(mapping(automation.get("spec")).get("sourceRef"))
+        source = (named.get("name"), named.get("namespace") or key.namespace)
+        if source == applied and annotation(automation, ROLLBACK_AFTER) is not None:
+            found.append(key)
+    return found
+
+
+def _progress(kustomization: Object) -> object:
+    status = mapping(kustomization.get("status"))
+    ready = find(status.get("conditions") or [], READY) or {}
+    return status.get("lastAttemptedRevision"), status.get("lastAppliedRevision"), ready.get("status")
 
 
 def _revision(source: Object) -> object:

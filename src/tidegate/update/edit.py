@@ -119,8 +119,12 @@ def parse_references(references: Mapping[str, str]) -> dict[str, Selected]:
     return {policy: Selected.parse(text) for policy, text in references.items()}
 
 
-def decide(path: str, found: FileMarkers, selected: Mapping[str, Selected]) -> Decision:
-    """Which markers of a file get which value. Where nothing changes, its content is not needed."""
+def decide(
+    path: str, found: FileMarkers, selected: Mapping[str, Selected], instead_of: Mapping[str, Selected] | None = None
+) -> Decision:
+    """Which markers of a file get which value. Where nothing changes, its content is not needed. With `instead_of`,
+    only values that stand as these references say.
+    """
     edits, missing = [], []
     problems = [_place(path, problem.line, problem.message) for problem in found.problems]
     for marker in found.markers:
@@ -132,9 +136,16 @@ def decide(path: str, found: FileMarkers, selected: Mapping[str, Selected]) -> D
         if not value:
             said = f"{choice.text} has no {marker.part}, which the marker asks for"
             problems.append(_place(path, marker.line, said))
-        elif value != present_value(marker):
+        elif value != present_value(marker) and _stands(marker, instead_of):
             edits.append((marker, value))
     return Decision(found, tuple(edits), tuple(missing), tuple(problems))
+
+
+def _stands(marker: Marker, references: Mapping[str, Selected] | None) -> bool:
+    if references is None:
+        return True
+    reference = references.get(marker.policy)
+    return reference is not None and present_value(marker) == reference.part(marker.part)
 
 
 def conclude(

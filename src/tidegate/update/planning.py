@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.files import Files
 from tidegate.engine.outcome import Context
 from tidegate.git.repository import Repository
 from tidegate.git.signing import sign_commit
@@ -17,6 +18,7 @@ from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.kinds.objects import Object, ObjectKey, key_of
+from tidegate.kinds.rolled_back import RolledBack
 from tidegate.oci.credentials import Access
 from tidegate.oci.pull_secrets import image_access
 from tidegate.update import feedback
@@ -28,6 +30,7 @@ from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
 from tidegate.update.respecting import Asker, History, without
 from tidegate.update.reverts import Kept
+from tidegate.update.rollback.message import rollback_message, taken_back
 from tidegate.update.selections import GROUP, POLICY_KIND, Policies, Selections, observed_policies
 from tidegate.update.target import Target
 
@@ -54,6 +57,10 @@ class Work:
     def namespace(self) -> str:
         return key_of(self.obj).namespace
 
+    def made(self, commit: Commit) -> bool:
+        """Whether a commit is by this automation, or by another one that has the same author."""
+        return _is_by(commit, self.author)
+
     @property
     def last_push(self) -> str | None:
         """The commit that its status says was pushed last."""
@@ -62,8 +69,8 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What it came to: the commit that it looked at, its own commit, if any, where the branch is with that, and what is
-    not pushed yet, or not at all since somebody rolled it back.
+    """What it came to: the commit that it looked at, its own commit, if any, where the branch is with that, what is not
+    pushed yet, or not at all since somebody rolled it back, and which policies' updates that commit takes back.
     """
 
     source: str
@@ -74,11 +81,14 @@ class Result:
     head: str = ""
     waits: Wait | None = None
     kept: tuple[Kept, ...] = ()
+    taken_back: Mapping[str, RolledBack] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an automation is to change on top of a commit, by what was selected; `waits` where it does so later."""
+    """What an automation is to change on top of a commit, by what was selected; `waits` where it does so later. Where
+    something is `taken_back`, that alone, and at once.
+    """
 
     work: Work
     selected: Selections
@@ -86,6 +96,7 @@ class Plan:
     message: str = ""
     waits: Wait | None = None
     kept: tuple[Kept, ...] = ()
+    taken_back: Mapping[str, RolledBack] = field(default_factory=dict)
 
     @property
     def is_due(self) -> bool:
@@ -95,12 +106,24 @@ class Plan:
     def result(self, source: str) -> Result:
         """The result as long as nothing is pushed."""
         problems = self.selected.problems(self.edited)
-        return Result(source, self.selected.references, problems, waits=self.waits, kept=self.kept)
+        return Result(
+            source,
+            self.selected.references,
+            problems,
+            waits=self.waits,
+            kept=self.kept,
+            taken_back=self.taken_back,
+        )
 
     async def write(self, repository: Repository, parent: str) -> str:
         """Write the commit; no ref moves."""
-        author = self.work.author
-        return await repository.write_commit(parent, self.edited.files, author=author, message=self.message)
+        return await repository.write_commit(
+            parent,
+            self.edited.files,
+            author=self.work.author,
+            message=self.message,
+            time=int(self.work.ctx.clock.now().timestamp()),
+        )
 
 
 class Planner:
@@ -108,7 +131,7 @@ class Planner:
 
     def __init__(self, revision_of: Callable[[Access, str], Awaitable[str | None]]):
         self._revision_of = revision_of
-        self._index = MarkerIndex()
+        self.index = MarkerIndex()
         self._history = History()
         self._named: dict[ObjectKey, frozenset[str]] = {}
 
@@ -142,6 +165,14 @@ class Planner:
             return error
         return replace(plan, edited=edited, kept=kept)
 
+    async def policies_of(self, work: Work) -> Policies:
+        """The policies that one automation may want, as they are now; of other namespaces, as far as is known which of
+        them its markers name.
+        """
+        policies = await Policies.read(work.ctx.store, {work.namespace})
+        await self._read_far([work], policies)
+        return policies
+
     async def _read_far(self, works: Sequence[Work], policies: Policies) -> bool:
         """Read the policies of other namespaces that markers name; whether that brought any."""
         brought = [await policies.read_far(work.namespace, self._named.get(key_of(work.obj), ())) for work in works]
@@ -159,13 +190,28 @@ class Planner:
             for work in works:
                 mine = policies.of(work.namespace, work.spec.policy_selector)
                 try:
-                    edited = plan_update(files, work.spec.update_path, mine.references, index=self._index)
+                    edited = plan_update(files, work.spec.update_path, mine.references, index=self.index)
                 except Exception as error:  # noqa: BLE001 - one automation's error is not the others'
                     plans.append(error)
                 else:
                     self._named[key_of(work.obj)] = edited.policies
-                    plans.append(Plan(work, mine, edited))
+                    plans.append(self._plan(files, Plan(work, mine, edited)))
         return plans
+
+    def _plan(self, files: Files, plan: Plan) -> Plan:
+        """The plan, or where it takes something back the part of it that does: such a commit has nothing else in it."""
+        back = taken_back(plan.selected.holds, plan.edited)
+        if not back:
+            return plan
+        edited = plan_update(
+            files,
+            plan.work.spec.update_path,
+            {policy: held.good for policy, held in back.items()},
+            index=self.index,
+            instead_of={policy: held.bad for policy, held in back.items()},
+        )
+        edited = replace(edited, missing=plan.edited.missing, problems=plan.edited.problems)
+        return replace(plan, edited=edited, taken_back=back)
 
     async def prepared(self, plan: Plan | Exception, repository: Repository, head: str, *, ahead: bool = False) -> Plan:
         """What is asked before a commit is written, for all automations at the same time; `ahead` of its time too."""
@@ -174,10 +220,13 @@ class Planner:
         plan = _waiting(plan)
         if not plan.is_due and not (ahead and plan.edited.changes):
             return plan
-        # Else somebody's commit stands between, and this is no echo.
-        if await _is_own(repository, plan.work.author, head):
+        # Else somebody's commit stands between, and this is no echo. What goes back to an earlier image is none either.
+        if not plan.taken_back and await _is_own(repository, plan.work.author, head):
             await self._guard(repository, plan)
         message = await safe_message(plan.work.obj, plan.work.spec.message_template, plan.edited)
+        if plan.taken_back:
+            usual = message if plan.work.spec.message_template else ""
+            message = rollback_message(plan.taken_back, plan.edited, usual)
         return replace(plan, message=message)
 
     async def _guard(self, repository: Repository, plan: Plan) -> None:
@@ -198,13 +247,13 @@ class Planner:
 
     def _plan_one(self, repository: Repository, commit: str, path: str, policy: str) -> Edited:
         with repository.files(commit) as files:
-            return plan_update(files, path, {policy: "tidegate.invalid/none:none"}, index=self._index)
+            return plan_update(files, path, {policy: "tidegate.invalid/none:none"}, index=self.index)
 
 
 def _waiting(plan: Plan) -> Plan:
-    """The plan, with the wait that its automation asks for."""
+    """The plan, with the wait that its automation asks for: what goes back waits for nothing."""
     work, changes = plan.work, plan.edited.changes
-    if not changes:
+    if not changes or plan.taken_back:
         return plan
     batch = max(work.wishes.batch, work.spec.policy_change_delay_seconds)
     waits = wait_for(changes, work.obj, work.ctx.clock.now(), batch=batch, window=work.wishes.window)

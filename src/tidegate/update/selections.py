@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tidegate.base.errors import InvalidInput
 from tidegate.engine.ports import Store
 from tidegate.kinds.allowing import ALLOW_FROM, allows
 from tidegate.kinds.common import LabelSelector, mapping
 from tidegate.kinds.objects import Object, annotation, key_of
+from tidegate.kinds.rolled_back import RolledBack, rolled_back_of
 from tidegate.update.edit import Edited
 
 GROUP, POLICY_KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
@@ -18,12 +20,15 @@ GROUP, POLICY_KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
 @dataclass(frozen=True, slots=True)
 class Selections:
     """The policies that an automation of a namespace wants (`NS:NAME`) and what each selected, or None; and those that
-    it does not want, whose markers are left to others.
+    it does not want, whose markers are left to others. `holds` is what was taken back of the wanted ones, and `named`
+    what the status of these names.
     """
 
     selected: Mapping[str, str | None]
     unwanted: frozenset[str] = frozenset()
     namespace: str = ""
+    holds: Mapping[str, RolledBack] = field(default_factory=dict)
+    named: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def references(self) -> dict[str, str]:
@@ -69,18 +74,39 @@ class Policies:
 def selections(policies: Iterable[Object], selector: LabelSelector | None) -> Selections:
     """What an automation with this `policySelector` takes of policies; all of them where it has none."""
     selected: dict[str, str | None] = {}
-    unwanted = set()
+    unwanted, holds, named = set(), {}, {}
     for policy in policies:
         name = f"{key_of(policy).namespace}:{key_of(policy).name}"
         if selector is None or selector.matches(mapping(policy["metadata"].get("labels"))):
             selected[name] = selected_reference(policy)
+            if (held := hold_of(policy)) is not None:
+                holds[name], named[name] = held, named_reference(policy)
         else:
             unwanted.add(name)
-    return Selections(selected, frozenset(unwanted))
+    return Selections(selected, frozenset(unwanted), holds=holds, named=named)
 
 
 def selected_reference(policy: Object) -> str | None:
-    """The reference that an ImagePolicy selected, or None."""
+    """The reference that an ImagePolicy selected, or None. Of a policy that has not been looked at since its tag was
+    taken back, or was released again, it is what it is going to select.
+    """
+    reference, held = named_reference(policy), hold_of(policy)
+    if held is None:
+        return reference
+    before, after = (held.good, held.bad) if held.released else (held.bad, held.good)
+    return after if reference == before else reference
+
+
+def hold_of(policy: Object) -> RolledBack | None:
+    """What was taken back of a policy; None also where that can't be read, which the policy's own status tells."""
+    try:
+        return rolled_back_of(policy)
+    except InvalidInput:
+        return None
+
+
+def named_reference(policy: Object) -> str | None:
+    """The reference that an ImagePolicy's status names, or None."""
     status = policy.get("status") or {}
     latest = status.get("latestRef") or {}
     if not latest.get("name") or not latest.get("tag"):
