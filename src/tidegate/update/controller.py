@@ -18,7 +18,7 @@ from tidegate.kinds.conditions import READY, Condition, find
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.oci.credentials import Access
 from tidegate.update import feedback
-from tidegate.update.annotations import ROLLBACK_AFTER, UPDATING, unknown_annotations
+from tidegate.update.annotations import ROLLBACK_AFTER, UPDATING, PullRequestWish, unknown_annotations
 from tidegate.update.batching import PENDING, PENDING_SINCE
 from tidegate.update.planning import Result, Work
 from tidegate.update.preview import Preview, preview
@@ -83,6 +83,8 @@ class ImageUpdateAutomationController:
         await _tell_what_is_new(obj, result, ctx)
         if result.pushed and after is not None:
             look = look.after_push(result.pushed, after, ctx.clock.now())
+        if work.wishes.pull_request is not None:
+            look = look.beside(await self._propose(work, result, work.wishes.pull_request))
         return _conclude(work, result, look, ctx.clock.now())
 
     async def _look(self, work: Work, after: float) -> Look:
@@ -93,6 +95,12 @@ class ImageUpdateAutomationController:
             return await Watch(self._origins, self._pusher.planner, self._last_lines).look(work, after)
         except TidegateError as error:
             return Look((Condition(ROLLED_OUT, "Unknown", "CannotWatch", error.explain()),), again=after)
+
+    async def _propose(self, work: Work, result: Result, wish: PullRequestWish) -> Look:
+        """Have what was pushed to a branch of its own shown by a pull request."""
+        from tidegate.update.pull_request.proposing import propose  # noqa: PLC0415 - few automations ask for it
+
+        return Look(*await propose(self._origins, work, result, wish))
 
     def _users_of(self, policy: Object, automations: Sequence[Object]) -> list[ObjectKey]:
         """The automations whose markers name a policy; those of its namespace that were not looked at yet may."""

@@ -1,0 +1,124 @@
+"""After an update on a branch of its own: one pull request for it, told in the condition PullRequest."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+
+import httpx2
+
+from tidegate.base.errors import InvalidInput, NotFound, RateLimited, TidegateError
+from tidegate.base.http import make_client, tls_context
+from tidegate.engine.secrets import read_secret
+from tidegate.git.names import branch_ref
+from tidegate.git.origins import Origins
+from tidegate.kinds.common import mapping
+from tidegate.kinds.conditions import Condition, find
+from tidegate.update.annotations import PULL_REQUEST_SECRET, PullRequestWish
+from tidegate.update.planning import Result, Work
+from tidegate.update.pull_request.client import ForgeClient
+from tidegate.update.pull_request.forge import Proposal, forge_of
+
+PULL_REQUEST = "PullRequest"
+AGAIN = 60.0
+"""Seconds until what failed is tried again."""
+TOKEN_KEYS = ("token", "bearerToken", "password")
+Told = tuple[tuple[Condition, ...], float | None]
+"""Conditions to show, and in how many seconds to come again."""
+
+
+async def propose(origins: Origins, work: Work, result: Result, wish: PullRequestWish) -> Told:
+    """See to it that one open pull request shows the automation's branch. An error is told and tried again later: what
+    was pushed stays.
+    """
+    commit, branch = result.pushed or work.last_push, work.target.push_branch
+    if branch is None or branch == work.target.branch:
+        message = "a pull request needs a branch of its own: name one in spec.git.push.branch"
+        return (Condition(PULL_REQUEST, "False", "NoBranch", message),), None
+    if commit is None:
+        return (), None
+    present = find(mapping(work.obj.get("status")).get("conditions") or [], PULL_REQUEST) or {}
+    if present.get("status") == "True" and commit in str(present.get("message")):
+        return (Condition(PULL_REQUEST, "True", str(present.get("reason")), str(present["message"])),), None
+    try:
+        said = result.message if result.pushed else await _message_of_open(origins, work, result, commit)
+        if said is None:
+            return (), None
+        return await _proposed(work, wish, commit, Proposal.of(branch, work.target.branch, said))
+    except TidegateError as error:
+        if error.explain() != present.get("message"):
+            await work.ctx.events.warning(work.obj, "PullRequestFailed", error.explain())
+        wait = max(AGAIN, error.retry_after) if isinstance(error, RateLimited) else AGAIN
+        return (Condition(PULL_REQUEST, "False", error.code, error.explain()),), wait
+
+
+async def _proposed(work: Work, wish: PullRequestWish, commit: str, proposal: Proposal) -> Told:
+    forge = forge_of(work.target.url, wish.api)
+    token = await _token(work, wish)
+    clock = work.ctx.clock
+    async with await asyncio.to_thread(_http, work) as http:
+        client = ForgeClient(http, forge, token, sleep=clock.sleep, now=lambda: clock.now().timestamp())
+        found, done = await client.propose(proposal)
+    if done != "found":
+        await work.ctx.events.normal(work.obj, f"PullRequest{done.capitalize()}", f"{found.url}: {found.title}")
+    return (Condition(PULL_REQUEST, "True", "Open", f"{found.url} shows commit {commit}"),), None
+
+
+async def _message_of_open(origins: Origins, work: Work, result: Result, commit: str) -> str | None:
+    """The message of a commit that was pushed before, if the branch still shows it on top of what is read; None where
+    it was merged, or the branch is gone.
+    """
+    target = work.target
+    assert target.push_branch is not None
+    try:
+        repository, tip = await origins.read(
+            target.url, branch_ref(target.push_branch), credentials=target.credentials, timeout=target.timeout
+        )
+        if tip == result.source or not await repository.is_ancestor(result.source, tip):
+            return None
+        return (await repository.log(commit)).message if await repository.is_ancestor(commit, tip) else None
+    except NotFound:
+        return None
+
+
+async def _token(work: Work, wish: PullRequestWish) -> str:
+    """The token of the Secret that the annotation names, else of the source's."""
+    if wish.secret is not None:
+        data = await read_secret(work.ctx.store, work.namespace, wish.secret)
+        token = next((data[key].decode("utf-8", "replace").strip() for key in TOKEN_KEYS if data.get(key)), "")
+        place = f"the Secret {work.namespace}/{wish.secret}"
+    else:
+        credentials = work.target.credentials
+        token = (credentials.bearer_token or credentials.password).strip() if credentials else ""
+        place = "the source's Secret"
+    if not token:
+        remedy = f"name a Secret with the key `token` in the annotation {PULL_REQUEST_SECRET}"
+        raise InvalidInput(f"{place} has no token for the API of {_host(work)}", remedy=remedy, code="NoToken")
+    return token
+
+
+def _http(work: Work) -> httpx2.AsyncClient:
+    """A client that believes the authorities of the source's Secret beside those of this machine, and goes through the
+    source's proxy.
+    """
+    credentials = work.target.credentials
+    if credentials is None:
+        return make_client()
+    proxy = None
+    if credentials.proxy:
+        if not credentials.proxy.startswith(("http://", "https://")):
+            raise InvalidInput("no pull request is opened through a SOCKS proxy: spec.proxySecretRef of the source")
+        proxy = httpx2.Proxy(credentials.proxy)
+    if not credentials.ca_file:
+        return make_client(proxy=proxy)
+    context = tls_context(os.environ)
+    try:
+        context.load_verify_locations(cadata=credentials.ca_file.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise InvalidInput("ca.crt of the source's Secret holds no certificates") from None
+    return make_client(verify=context, proxy=proxy)
+
+
+def _host(work: Work) -> str:
+    return work.target.url.partition("://")[2].partition("/")[0].rpartition("@")[2]
