@@ -39,20 +39,25 @@ AFTER = 600.0
 
 
 class RollbackWorld:
-    def __init__(self, host: GitHost, folder: Path):
+    def __init__(self, host: GitHost, folder: Path, clock: ManualClock | None = None):
         self.host, self.folder = host, folder
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.store = SqliteStore(folder / "store.db", self.clock)
         self.context = Context(self.store, self.clock, EventRecorder(self.store, self.clock, "test"))
         self.tags = FileTags(folder / "tags")
+        self.revision: str | None = None
         self.logs: dict[tuple[str, str, str, bool], list[str]] = {}
         self.restart()
 
     def restart(self) -> None:
         """Controllers that know nothing but what is stored."""
         origins = Origins(Mirrors(self.folder / "mirrors"), lambda _: None, nothing_hosted)
-        self.updates = ImageUpdateAutomationController(origins, no_revision, self._last_lines)
+        self.updates = ImageUpdateAutomationController(origins, self._revision_of, self._last_lines)
         self.policies = ImagePolicyController(self.tags, None)
+
+    async def _revision_of(self, _access: object, _image: str) -> str | None:
+        """From which commit every image was built."""
+        return self.revision
 
     async def _last_lines(self, namespace: str, pod: str, container: str, before: bool) -> list[str]:
         return self.logs.get((namespace, pod, container, before), [])
@@ -197,10 +202,6 @@ UNPULLED = {
     "state": {"waiting": {"reason": "ImagePullBackOff", "message": "the registry has no such tag"}},
 }
 UNREADY = {"ready": False, "restartCount": 0, "state": {"running": {"startedAt": "2026-01-15T12:00:00Z"}}}
-
-
-async def no_revision(_access: object, _image: str) -> None:
-    return None
 
 
 async def nothing_hosted(_path: Path) -> None:

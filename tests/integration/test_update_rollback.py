@@ -317,6 +317,17 @@ async def test_another_change_waits_for_the_next_commit(world: RollbackWorld) ->
     assert world.host.git("diff", "--name-only", "main~1", "main") == "apps/api.yaml"
 
 
+async def test_what_goes_back_is_no_turn_of_a_loop(world: RollbackWorld) -> None:
+    world.revision = world.host.head()  # each image was built from the automation's own commit: a loop without end
+    await world.clock.advance(AFTER)
+    await world.update()
+    assert world.message().startswith("Roll back ")
+    await world.scanned("1.0.0", "1.0.1", "1.0.2")
+    outcome = await world.updates.reconcile(await world.store.get(AUTOMATION), world.context)
+    assert isinstance(outcome, Stalled)  # while an update is one
+    assert outcome.reason == "FeedbackLoop"
+
+
 async def test_what_goes_back_waits_for_no_window(world: RollbackWorld) -> None:
     closed = {"metadata": {"annotations": {"tidegate.dev/window": "Mon 08:00-09:00", "tidegate.dev/batch": "1h"}}}
     await world.store.patch(AUTOMATION, closed, manager="person")
