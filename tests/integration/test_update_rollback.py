@@ -16,6 +16,7 @@ from tests.integration.rollback_world import (
     CRASHED,
     DEPLOYMENT,
     IMAGE,
+    KUSTOMIZATION,
     MARKER,
     PATH,
     POLICY,
@@ -409,6 +410,16 @@ async def test_a_workload_that_had_the_image_before_is_not_the_update_s_doing(ba
     commits = bare.commits()
     await bare.update()
     assert bare.commits() == commits
+
+
+async def test_another_source_of_the_same_repository_counts(world: RollbackWorld) -> None:
+    spec = {"url": world.host.url.removesuffix(".git"), "interval": "10m", "ref": {"branch": "main"}}
+    await world.create("source.toolkit.fluxcd.io/v1", "GitRepository", "apps-only", spec=spec)
+    by_name = {"spec": {"sourceRef": {"name": "apps-only"}}}
+    await world.store.patch(KUSTOMIZATION, by_name, manager="person")
+    await world.clock.advance(AFTER)
+    await world.update()
+    assert world.message().startswith("Roll back ")
 
 
 async def test_a_tag_before_which_there_is_none_stays_and_the_condition_says_so(bare: RollbackWorld) -> None:

@@ -104,4 +104,10 @@ class Evidence:
     async def _sources(self) -> set[ObjectKey]:
         """Every GitRepository of this URL: one may be read by the automation, and another one be applied."""
         listed = (await self._store.list(SOURCE_GROUP, SOURCE_KIND)).items
-        return {key_of(one) for one in listed if mapping(one.get("spec")).get("url") == self._url}
+        urls = {key_of(one): str(mapping(one.get("spec")).get("url") or "") for one in listed}
+        return {key for key, url in urls.items() if _bare(url) == _bare(self._url)}
+
+
+def _bare(url: str) -> str:
+    """A repository's URL, be it written with `.git` or without."""
+    return url.rstrip("/").removesuffix(".git")
