@@ -60,6 +60,18 @@ class CommitFiles:
     def paths(self) -> Iterable[str]:
         return self.blobs().keys()
 
+    def below(self, folder: str) -> Iterator[str]:
+        """The regular files at any depth below a folder, found one folder after the other as they are asked for."""
+        place = self.entry(folder)
+        waiting = [(f"{folder}/" if folder else "", place.id)] if place is not None and place.type == "tree" else []
+        while waiting:
+            prefix, tree = waiting.pop()
+            for entry in self.folders([tree])[tree]:
+                if entry.type == "tree":
+                    waiting.append((f"{prefix}{entry.path}/", entry.id))
+                elif entry.is_file:
+                    yield prefix + entry.path
+
     def entry(self, path: str) -> TreeEntry | None:
         """What the commit has at a path (the root: the empty string), found without listing the rest."""
         with self._dropping():

@@ -6,7 +6,7 @@ Calls block for as long as git takes: use them in a thread, one thread at a time
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
@@ -15,18 +15,22 @@ from typing import Self
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.files import Files, folders_of
+from tidegate.git.files import CommitFiles
 from tidegate.git.repository import Repository
+from tidegate.source.ignore_files import IGNORE_FILES
 from tidegate.source.ignoring import IGNORE_FILE, Ignoring
 from tidegate.source.recipe import Recipe
 
 
 class ArtifactFiles:
-    """engine.ports.OpenFiles over a recipe. What is left out looks as if it were not there."""
+    """engine.ports.OpenFiles over a recipe. What is left out looks as if it were not there. Where the recipe is one
+    commit, only what is asked for is read: not even its files are listed.
+    """
 
     def __init__(self, recipe: Recipe):
         self._recipe = recipe
         self._opened = ExitStack()
-        self._laid: LaidFiles | None = None
+        self._base: CommitFiles | LaidFiles | None = None
         self._ignoring: Ignoring | None = None
         self._left_out: dict[str, bool] = {}
 
@@ -52,9 +56,7 @@ class ArtifactFiles:
     def is_dir(self, path: str) -> bool:
         if not path or not self._files().is_dir(path):
             return not path
-        names, below = self._files().paths(), f"{path}/"
-        following = (names[number] for number in range(bisect_left(names, below), len(names)))
-        return any(not self._is_left_out(name) for name in takewhile(lambda name: name.startswith(below), following))
+        return any(not self._is_left_out(name) for name in self._files().below(path))
 
     def _where(self, path: str) -> str:
         if self._files().is_file(path):
@@ -69,24 +71,29 @@ class ArtifactFiles:
 
     def _rules(self) -> Ignoring:
         if self._ignoring is None:
-            texts = {}
-            for path in self._files().paths():
-                folder, _, name = path.rpartition("/")
-                if name == IGNORE_FILE:
-                    texts[folder] = self._files().read(path).decode("utf-8", "surrogateescape")
-            self._ignoring = Ignoring(texts, self._recipe.ignore)
+            files = self._files()
+            found = IGNORE_FILES.of(files) if isinstance(files, CommitFiles) else files.folders_with(IGNORE_FILE)
+            texts = {folder: files.read(f"{folder}/{IGNORE_FILE}".lstrip("/")) for folder in found}
+            decoded = {folder: text.decode("utf-8", "surrogateescape") for folder, text in texts.items()}
+            self._ignoring = Ignoring(decoded, self._recipe.ignore)
         return self._ignoring
 
-    def _files(self) -> LaidFiles:
-        if self._laid is None:
-            self._laid = laid(self._recipe, self._opened)
-        return self._laid
+    def _files(self) -> CommitFiles | LaidFiles:
+        if self._base is None:
+            recipe = self._recipe
+            parts = recipe.submodules or recipe.sparse or recipe.includes
+            self._base = laid(recipe, self._opened) if parts else self._opened.enter_context(_main(recipe))
+        return self._base
+
+
+def _main(recipe: Recipe) -> CommitFiles:
+    return Repository(Path(recipe.location)).files(recipe.commit)
 
 
 def laid(recipe: Recipe, opened: ExitStack) -> LaidFiles:
     """What a recipe comes to before anything is left out; NotFound and InvalidInput where it comes to nothing sound."""
     found = LaidFiles()
-    main = opened.enter_context(Repository(Path(recipe.location)).files(recipe.commit))
+    main = opened.enter_context(_main(recipe))
     found.lay({path: (main, path) for path in main.paths()})
     for module in recipe.submodules or ():
         files = opened.enter_context(Repository(Path(module.location)).files(module.commit))
@@ -164,6 +171,16 @@ class LaidFiles:
         if self._folders is None:
             self._folders = folders_of(self._places)
         return path in self._folders
+
+    def below(self, folder: str) -> Iterator[str]:
+        """The files at any depth below a folder."""
+        names, prefix = self.paths(), f"{folder}/"
+        following = (names[number] for number in range(bisect_left(names, prefix), len(names)))
+        return takewhile(lambda name: name.startswith(prefix), following)
+
+    def folders_with(self, name: str) -> list[str]:
+        """The folders that have a file of this name ("" for the root)."""
+        return [path[: -len(name)].rstrip("/") for path in self._places if path.rpartition("/")[2] == name]
 
     def _forget(self) -> None:
         self._sorted = self._folders = None
