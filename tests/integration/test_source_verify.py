@@ -206,6 +206,20 @@ async def test_what_is_verified_is_not_verified_twice(world, remote, keyring, mo
     assert not [argv for argv in seen if argv[0] == "gpg" or "verify-commit" in argv]
 
 
+async def test_what_is_verified_stays_so_while_the_remote_is_away(world, remote, keyring, tmp_path):
+    await world.secret("keys", {"ann.asc": ring(keyring, "Ann")})
+    by_gpg(remote, a="1")
+    key = await source(world, remote)
+    before = await world.reconcile(key)
+    remote.folder.rename(tmp_path / "away")
+    away = await world.reconcile(key)
+    assert condition(away, "Ready")[:2] == ("False", "NotFound")
+    assert condition(away, VERIFIED) == condition(before, VERIFIED)
+    assert away["artifact"] == before["artifact"]
+    (tmp_path / "away").rename(remote.folder)
+    assert condition(await world.reconcile(key), VERIFIED) == condition(before, VERIFIED)
+
+
 async def test_without_verify_nothing_is_said_of_signatures(world, remote, keyring):
     await world.secret("keys", {"ann.asc": ring(keyring, "Ann")})
     by_gpg(remote, a="1")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import Denied, InvalidInput, NotFound, Unavailable
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
-from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
+from tidegate.engine.outcome import Context, Failed, Handled, Outcome, Ready, Stalled, Trigger
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -19,7 +19,7 @@ from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.source.reading import FoundSource, just_pushed, read_source, wanted_range
 from tidegate.source.recipe import Recipe
 from tidegate.source.recipes import Recipes, artifact_of, check_layers, check_parts, included_names, recipe_of
-from tidegate.source.verification import stalled_without_tag, verification_of
+from tidegate.source.verification import stalled_without_tag, still_true, verification_of
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
 LOOK_AGAIN = 5.0
@@ -88,7 +88,7 @@ class GitRepositoryController:
         if (stalled := stalled_without_tag(spec, obj)) is not None:
             return stalled
         pushed = just_pushed(self._origins, obj) if _waits_for_nothing_else(obj) else None
-        found = pushed or await read_source(self._origins, ctx.store, obj)
+        found = pushed or await self._read(obj, spec, ctx)
         verification = await verification_of(obj, spec, ctx.store, self._origins, found)
         recipe = await self._recipe(obj, found, ctx)
         await self._trees.record(key_of(obj), recipe.as_json())
@@ -107,6 +107,14 @@ class GitRepositoryController:
             event=message if _is_new(artifact, obj) else None,
             conditions=[*verification.conditions, *await _deployed(obj, ctx)],
         )
+
+    async def _read(self, obj: Object, spec: GitRepository, ctx: Context) -> FoundSource:
+        try:
+            return await read_source(self._origins, ctx.store, obj)
+        except (Unavailable, Denied, NotFound) as error:
+            if spec.verify_mode is None:
+                raise
+            raise Failed(str(error), code=error.code, remedy=error.remedy, conditions=still_true(obj)) from error
 
     async def _recipe(self, obj: Object, found: FoundSource, ctx: Context) -> Recipe:
         """How the artifact is made; whether it can be is tried where it is another one than before."""

@@ -74,17 +74,24 @@ async def read_keys(spec: GitRepository, store: Store) -> PublicKeys | None:
 def still_verified(obj: Object, spec: GitRepository, keys: PublicKeys, revision: str) -> Verification | None:
     """What was verified before, where it was this revision, with these keys, and no less of it."""
     status = obj.get("status") or {}
-    present = find(status.get("conditions") or [], SOURCE_VERIFIED) or {}
+    standing = still_true(obj)
     same = (
-        present.get("status") == "True"
+        bool(standing)
         and (status.get("artifact") or {}).get("revision") == revision
         and status.get("sourceVerificationFingerprint") == keys.fingerprint
         and status.get("sourceVerificationMode") in (spec.verify_mode, TAG_AND_HEAD)
     )
     if not same:
         return None
-    condition = Condition(SOURCE_VERIFIED, "True", str(present.get("reason")), str(present.get("message")))
-    return Verification(spec.verify_mode, keys.fingerprint, condition)
+    return Verification(spec.verify_mode, keys.fingerprint, standing[0])
+
+
+def still_true(obj: Object) -> list[Condition]:
+    """What was verified stays so where the remote can't be read now: the artifact is still that."""
+    present = find((obj.get("status") or {}).get("conditions") or [], SOURCE_VERIFIED) or {}
+    if present.get("status") != "True":
+        return []
+    return [Condition(SOURCE_VERIFIED, "True", str(present.get("reason")), str(present.get("message")))]
 
 
 async def verification_of(
