@@ -15,7 +15,6 @@ from tidegate.kinds.conditions import Condition
 from tidegate.kinds.git_repository import GitRepository, Include
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.source.files import laid
-from tidegate.source.gathering import Gathering
 from tidegate.source.reading import FoundSource, way_of
 from tidegate.source.recipe import Inclusion, Recipe, Submodule
 
@@ -52,6 +51,8 @@ async def _submodules(
 ) -> tuple[Submodule, ...] | None:
     if not spec.recurse_submodules:
         return None
+    from tidegate.source.gathering import Gathering  # noqa: PLC0415 - few sources have submodules
+
     way = await way_of(store, spec)
     return await Gathering(origins, spec.url, way["credentials"], way["timeout"]).of(found.repository, found.commit)
 
