@@ -1,6 +1,8 @@
 """`spec.proxySecretRef`: a source that is reached through a proxy with a password."""
 
 import pytest
+from tests.integration.git_host import PASSWORD as GIT_PASSWORD
+from tests.integration.git_host import USER as GIT_USER
 from tests.integration.git_host import hosting
 from tests.integration.git_proxy import PASSWORD, USER, proxying
 from tests.integration.source_world import SourceWorld, condition
@@ -8,6 +10,7 @@ from tests.integration.source_world import SourceWorld, condition
 from tidegate.base import process
 from tidegate.git.remote import Remote, ls_remote
 from tidegate.git.secrets import credentials_for
+from tidegate.git.values import Signature
 from tidegate.kinds.git_repository import GitRepository
 
 pytestmark = pytest.mark.integration
@@ -107,3 +110,19 @@ async def test_ssh_through_a_proxy_is_refused_by_name(world):
 async def test_a_secret_that_is_missing_is_named(world, host):
     status = await world.reconcile(await world.source(host.url, proxySecretRef={"name": "proxy"}))
     assert "the Secret flux-system/proxy does not exist" in condition(status, "Ready")[2]
+
+
+async def test_a_push_takes_the_same_way(world, host):
+    """An automation pushes with what its source names: through the proxy, with the credential of the remote."""
+    with proxying("http") as proxy:
+        await secret(world, f"http://127.0.0.1:{proxy.port}")
+        await world.secret("login", {"username": GIT_USER.encode(), "password": GIT_PASSWORD.encode()})
+        named = {"proxySecretRef": {"name": "proxy"}, "secretRef": {"name": "login"}}
+        obj = await world.store.get(await world.source(host.url, **named))
+        credentials = await credentials_for(world.store, GitRepository.from_object(obj))
+        repository, head = await world.origins.read(host.url, "refs/heads/main", credentials=credentials)
+        author = Signature("a", "a@example.com")
+        commit = await repository.write_commit(head, {"a.yaml": b"a: 2\n"}, author=author, message="m")
+        await world.origins.push(host.url, repository, commit, "main", head, credentials=credentials)
+        assert host.head() == commit
+        assert [place for place in proxy.passed if place.endswith("/git-receive-pack")]
