@@ -8,7 +8,7 @@ from tidegate.runner.report import TAIL_LINES, JobReport
 
 
 class Log:
-    def write(self, lines):
+    def write(self, lines, step):
         pass
 
     def flush(self):

@@ -35,6 +35,50 @@ def test_past_the_limit_the_beginning_and_the_end_are_kept(logs):
     assert logs.path("run", 1, "build").stat().st_size < 1000 + TAIL_LIMIT + 300
 
 
+def test_the_lines_of_each_step_can_be_told_apart(logs):
+    log = logs.open("run", 1, "test (3.11)")
+    for step, words in (("1", ["ready"]), ("2", ["one", "two"]), ("3", ["three"]), ("2", ["four"])):
+        log.write(words, step)
+    log.close()
+    data = logs.path("run", 1, "test (3.11)").read_bytes()
+    parts = logs.parts("run", 1, "test (3.11)")
+    told = [
+        (part.step, [line.split()[1] for line in data[part.start : part.end].decode().splitlines()]) for part in parts
+    ]
+    assert told == [(1, ["ready"]), (2, ["one", "two"]), (3, ["three"]), (2, ["four"])]
+
+
+def test_steps_can_be_told_apart_past_the_limit_too(logs):
+    log = logs.open("run", 1, "build")
+    for step in ("1", "2", "3"):
+        log.write([f"line of {step}"] * 4000, step)
+    log.write(["the end"], "4")
+    log.close()
+    data = logs.path("run", 1, "build").read_bytes()
+    parts = logs.parts("run", 1, "build")
+    assert b"".join(data[part.start : part.end] for part in parts) == data
+    assert [part.step for part in parts] == [1, 3, 4]
+    assert data[parts[-1].start :].endswith(b" the end\n")
+    assert data[parts[-1].start :].count(b"\n") == 1
+
+
+def test_a_log_that_is_written_anew_has_only_its_own_steps(logs):
+    for step in ("7", "2"):
+        log = logs.open("run", 1, "build")
+        log.write(["a"], step)
+        log.close()
+    assert [part.step for part in logs.parts("run", 1, "build")] == [2]
+
+
+def test_a_log_that_says_nothing_of_steps_is_the_first_ones(logs):
+    path = logs.path("run", 1, "build")
+    path.parent.mkdir(parents=True)
+    path.write_text("a line\n")
+    assert [(part.step, part.start, part.end) for part in logs.parts("run", 1, "build")] == [(1, 0, 7)]
+    with pytest.raises(NotFound):
+        logs.parts("run", 1, "other")
+
+
 def test_attempts_and_jobs_come_in_their_order(logs):
     for attempt, job in ((1, "zeta"), (1, "alpha"), (2, "alpha"), (10, "alpha")):
         logs.open("run", attempt, job).close()

@@ -1,6 +1,8 @@
 """The logs of runs on disk: a file for each job with a time before every line, bounded, readable while it grows.
 
-What is written here is masked already. Layout: `<root>/<run>/<attempt>/<job>.log`, beside it `<job>.summary.md`.
+What is written here is masked already. Layout: `<root>/<run>/<attempt>/<job>.log`, beside it `<job>.summary.md`,
+`<job>.steps` (the number of each step with the byte at which its lines begin), and `<job>.outputs.json`, which nothing
+shows: it is for an attempt that does not run the job again.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -25,6 +28,7 @@ SUMMARY_LIMIT = 1024 * 1024
 READ_CHUNK = 64 * 1024
 NAME_LIMIT = 200  # a file system takes 255 bytes, and a suffix follows
 ORDER = "jobs"
+STEPS, SUMMARY, OUTPUTS = ".steps", ".summary.md", ".outputs.json"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -41,16 +45,28 @@ def file_name(job: str) -> str:
     return f"{name[:NAME_LIMIT]}-{hashlib.sha256(job.encode()).hexdigest()[:16]}"
 
 
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """Lines of one step: the bytes of a job's log from `start` up to `end`."""
+
+    step: int
+    start: int
+    end: int
+
+
 class JobLog:
     """One job's log while it is written. Past `limit` bytes only the last `TAIL_LIMIT` bytes of the rest are kept."""
 
     def __init__(self, path: Path, clock: Clock, limit: int = LOG_LIMIT):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._marks = path.with_suffix(STEPS)
+        self._marks.unlink(missing_ok=True)
         self._file: IO[bytes] = path.open("wb")
         self._clock = clock
         self._limit = limit
         self._size = 0
-        self._tail: deque[bytes] = deque()
+        self._step = ""
+        self._tail: deque[tuple[str, bytes]] = deque()
         self._tail_size = 0
         self._dropped = 0
 
@@ -64,14 +80,15 @@ class JobLog:
         """Whether the limit was reached: what comes now is only seen if it is among the last lines."""
         return self._dropped > 0 or bool(self._tail)
 
-    def write(self, lines: Sequence[str]) -> None:
-        """Add lines; they are readable after the next `flush`."""
+    def write(self, lines: Sequence[str], step: str = "") -> None:
+        """Add lines of a step (its number); they are readable after the next `flush`."""
         prefix = timestamp(self._clock.now())
         for line in lines:
             data = f"{prefix} {line}\n".encode()
             if self._size + len(data) > self._limit or self.full:
-                self._keep_in_tail(data)
+                self._keep_in_tail(step, data)
             else:
+                self._mark(step)
                 self._file.write(data)
                 self._size += len(data)
 
@@ -84,14 +101,23 @@ class JobLog:
         if self.full:
             note = f"… {self._dropped} bytes are not kept here: the log of a job is limited to {self._limit} bytes …"
             self._file.write(f"{timestamp(self._clock.now())} ##[warning]{note}\n".encode())
-            self._file.writelines(self._tail)
+            for step, data in self._tail:
+                self._mark(step)
+                self._file.write(data)
         self._file.close()
 
-    def _keep_in_tail(self, data: bytes) -> None:
-        self._tail.append(data)
+    def _mark(self, step: str) -> None:
+        """Note where a step's lines begin."""
+        if step != self._step:
+            self._step = step
+            with self._marks.open("a") as file:
+                file.write(f"{step} {self._file.tell()}\n")
+
+    def _keep_in_tail(self, step: str, data: bytes) -> None:
+        self._tail.append((step, data))
         self._tail_size += len(data)
         while self._tail_size > TAIL_LIMIT:
-            gone = len(self._tail.popleft())
+            gone = len(self._tail.popleft()[1])
             self._tail_size -= gone
             self._dropped += gone
 
@@ -153,6 +179,23 @@ class RunLogs:
         except FileNotFoundError:
             raise NotFound(f"no log of job {job!r} in run {run}, attempt {attempt}") from None
 
+    def parts(self, run: str, attempt: int, job: str) -> list[LogPart]:
+        """Which bytes of a job's log belong to which step, in order; NotFound without a log. A step may come again."""
+        path = self.path(run, attempt, job)
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise NotFound(f"no log of job {job!r} in run {run}, attempt {attempt}") from None
+        marks: list[tuple[int, int]] = []
+        with contextlib.suppress(FileNotFoundError):
+            words = [line.split() for line in path.with_suffix(STEPS).read_text().splitlines()]
+            marks = [(int(one[0]), int(one[1])) for one in words if len(one) == 2 and all(map(str.isdecimal, one))]
+        if not marks or marks[0][1] > 0:
+            marks.insert(0, (1, 0))
+        ends = [*(start for _, start in marks[1:]), size]
+        found = [LogPart(step, start, min(end, size)) for (step, start), end in zip(marks, ends, strict=True)]
+        return [part for part in found if part.start < part.end]
+
     async def follow(
         self, run: str, attempt: int, job: str, *, wait: Callable[[], AsyncIterator[bool]]
     ) -> AsyncIterator[bytes]:
@@ -182,9 +225,10 @@ class RunLogs:
         except (FileNotFoundError, ValueError):
             return None
         self._folder(run, new).mkdir(mode=0o700, parents=True, exist_ok=True)
-        for find in (self.path, self._summary, self._outputs):
+        here, there = self.path(run, new, job), self.path(run, old, job)
+        for suffix in (there.suffix, STEPS, SUMMARY, OUTPUTS):
             with contextlib.suppress(FileNotFoundError, FileExistsError):
-                find(run, new, job).hardlink_to(find(run, old, job))
+                here.with_suffix(suffix).hardlink_to(there.with_suffix(suffix))
         with (self._folder(run, new) / ORDER).open("a") as file:
             file.write(f"{job}\n")
         return {str(name): str(value) for name, value in outputs.items()}
@@ -204,10 +248,10 @@ class RunLogs:
         return self._root / file_name(run) / str(attempt)
 
     def _outputs(self, run: str, attempt: int, job: str) -> Path:
-        return self.path(run, attempt, job).with_suffix(".outputs.json")
+        return self.path(run, attempt, job).with_suffix(OUTPUTS)
 
     def _summary(self, run: str, attempt: int, job: str) -> Path:
-        return self.path(run, attempt, job).with_suffix(".summary.md")
+        return self.path(run, attempt, job).with_suffix(SUMMARY)
 
 
 async def _and_once_more(changes: AsyncIterator[bool]) -> AsyncIterator[bool]:

@@ -41,7 +41,7 @@ class JobReport:
 
     async def log(self, step: str, line: str) -> None:
         """Write a line; readers see it a moment later."""
-        self._log.write([line])
+        self._log.write([line], step)
         self._keep(line)
         if self._flush is None:
             self._flush = asyncio.get_running_loop().call_later(FLUSH_DELAY, self._make_readable)
