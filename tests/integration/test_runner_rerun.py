@@ -128,3 +128,16 @@ async def test_without_the_word_everything_runs_again(home):
         (run,) = await home.finished()
         run = await again(home, run, 2, "2026-11-26T12:00:00Z")
     assert set(attempts(home, run).values()) == {"2"}
+
+
+async def test_images_that_were_pushed_stay_with_the_run(home):
+    home.commit({f"{FOLDER}ci.yaml": TEXT, f"{FOLDER}called.yaml": CALLED})
+    async with home.running():
+        home.push()
+        (run,) = await home.finished()
+        image = {"reference": "ghcr.io/acme/web:1", "digest": "sha256:" + "a" * 64, "platforms": ["linux/amd64"]}
+        await home.store.patch_status(key_of(run), {"images": [image, image]}, manager="runner-controller")
+        run = await again(home, run, 2)
+        assert run["status"]["images"] == [image]
+        run = await again(home, run, 3, "all of it")
+    assert run["status"]["images"] == []

@@ -7,13 +7,13 @@ import re
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-from tidegate.base.errors import CommandFailed, InvalidInput, NotFound
+from tidegate.base.errors import CommandFailed, NotFound
 from tidegate.cli.doors import collection_of, resource_named
 from tidegate.cli.logs import numbered
 from tidegate.kinds.objects import Object
 from tidegate.kube.client import KubeClient
 from tidegate.kube.following import follow
-from tidegate.runner.names import CANCEL, ONLY_FAILED, RERUN
+from tidegate.runner.asking import cancel_patch, rerun_patch
 
 _NUMBER = re.compile(r"#?([0-9]{1,9})", re.ASCII)
 
@@ -34,21 +34,12 @@ async def find_run(client: KubeClient, target: str, namespace: str) -> Object:
 
 async def rerun(client: KubeClient, run: Object, *, failed: bool = False) -> Object:
     """Have a run that is over run again as its next attempt: all of it, or what `failed` and what needs that."""
-    if not _is_over(run):
-        raise InvalidInput(f"the run {_name(run)} is not over yet", remedy=f"end it: tidegate runs cancel {_name(run)}")
-    if failed and run["status"].get("conclusion") == "success":
-        raise InvalidInput(f"no job of the run {_name(run)} failed", remedy="leave out --failed to run all of it again")
-    moment = datetime.now(UTC).isoformat()
-    annotations = {RERUN: f"{ONLY_FAILED} {moment}" if failed else moment, CANCEL: None}
-    return await _patch(client, run, {"metadata": {"annotations": annotations}, "spec": {"cancel": None}})
+    return await _patch(client, run, rerun_patch(run, datetime.now(UTC), failed=failed))
 
 
 async def cancel(client: KubeClient, run: Object) -> Object:
     """Have a run end: what its steps say for that case still runs."""
-    if _is_over(run):
-        conclusion = run["status"].get("conclusion")
-        raise InvalidInput(f"the run {_name(run)} is over: {conclusion}", remedy="see: tidegate runs")
-    return await _patch(client, run, {"metadata": {"annotations": {CANCEL: "true"}}})
+    return await _patch(client, run, cancel_patch(run))
 
 
 async def until(client: KubeClient, run: Object, reached: str, *, timeout: float | None = None) -> Object:
@@ -72,10 +63,6 @@ async def until(client: KubeClient, run: Object, reached: str, *, timeout: float
 async def _patch(client: KubeClient, run: Object, patch: Object) -> Object:
     runs = await collection_of(client, resource_named("workflowrun"))
     return await client.merge(runs.path(run["metadata"]["namespace"], _name(run)), patch)
-
-
-def _is_over(run: Object) -> bool:
-    return bool((run.get("status") or {}).get("status") == "completed")
 
 
 def _name(run: Object) -> str:

@@ -105,7 +105,7 @@ class RunProgress:
             "completedAt": self.completed_at,
             "message": self.message or self._waits() or None,
             "jobs": [job.as_json() for job in self.jobs.values()],
-            "images": [image.as_json() for image in self.images],
+            "images": [image.as_json() for image in {one.reference: one for one in self.images}.values()],
         }
 
     def _waits(self) -> str:

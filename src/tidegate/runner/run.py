@@ -75,8 +75,8 @@ class RunExecution:
     while a `place` is held, and its concurrency group, if it has one, by `grouped`.
 
     `carry` takes jobs over from the attempt before, unless one that they need runs again. `cancelled` is set from
-    outside when the run is to end. Of a called workflow, `prefix` stands before the names of
-    its jobs, `held` are the groups of its callers, and `most_minutes` bounds each of its jobs.
+    outside when the run is to end. Of a called workflow, `prefix` stands before the names of its jobs, `held` are the
+    groups of its callers, and `most_minutes` bounds each of its jobs.
     """
 
     plan: Plan
@@ -117,17 +117,18 @@ class RunExecution:
         scope = Scope(contexts)
         try:
             if not job_starts(planned, results, scope, cancelled=self.cancelled.is_set()):
-                return await self._skip(planned.job)
+                return await self._skip(planned.job, ran=any(self.ended[name].ran for name in planned.needs))
             combinations = expand(planned.job, scope)
             return await self._matrix(planned, combinations, contexts)
         except TidegateError as error:
             return await self._fail(planned.job, str(error))
 
-    async def _skip(self, job: Job) -> _Ended:
+    async def _skip(self, job: Job, *, ran: bool) -> _Ended:
+        """Show a job that does not run; what needs it runs again where a job that it needs `ran`."""
         shown = self._show(job.id, job.id)
         shown.status, shown.conclusion = COMPLETED, SKIPPED
         await self.progress.write()
-        return _Ended(JobResult(SKIPPED), SKIPPED, ran=False)
+        return _Ended(JobResult(SKIPPED), SKIPPED, ran=ran)
 
     async def _fail(self, job: Job, message: str) -> _Ended:
         shown = self._show(job.id, job.id)

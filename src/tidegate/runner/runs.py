@@ -20,6 +20,7 @@ from tidegate.engine.secrets import read_secret
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
+from tidegate.runner.asking import is_asked_again, keeps_what_succeeded
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
 from tidegate.runner.contexts import RunFacts, github_context
@@ -27,7 +28,7 @@ from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
 from tidegate.runner.linking import linked_workflow
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.names import ONLY_FAILED, PROBLEMS, RERUN, of_repository, run_id
+from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
 from tidegate.runner.occasions import occasion
 from tidegate.runner.places import Places
 from tidegate.runner.progress import JobProgress, RunProgress
@@ -105,8 +106,7 @@ class WorkflowRunController:
             await asyncio.to_thread(self._logs.delete, key.name)
             return Handled()
         rerun = annotation(obj, RERUN)
-        again = status.get("status") == COMPLETED and rerun and rerun != status.get("lastHandledRerun")
-        if status.get("status") == COMPLETED and not again:
+        if status.get("status") == COMPLETED and not is_asked_again(obj):
             self._feed.close(key.name)
             return Handled()
         if await _waits_for_its_runner(obj, ctx):
@@ -227,10 +227,9 @@ class WorkflowRunController:
 
     def _carrying(self, obj: Object, progress: RunProgress) -> Carry | None:
         """How jobs of the attempt before are taken over, where only those that failed are to run again."""
-        status, rerun = obj.get("status") or {}, annotation(obj, RERUN) or ""
-        if not rerun.startswith(ONLY_FAILED) or rerun == status.get("lastHandledRerun"):
+        if not keeps_what_succeeded(obj):
             return None
-        name, before = key_of(obj).name, progress.attempt - 1
+        status, name, before = obj["status"], key_of(obj).name, progress.attempt - 1
         succeeded = {job["name"]: job for job in status.get("jobs") or () if job.get("conclusion") == SUCCESS}
         progress.images += [PushedImage.from_json(image) for image in status.get("images") or ()]
 
@@ -278,11 +277,19 @@ class WorkflowRunController:
             finally:
                 report.close()
             if outcome.conclusion == SUCCESS:
-                name = order.progress.name
-                await asyncio.to_thread(self._logs.keep_outputs, run.key.name, progress.attempt, name, outcome.outputs)
+                await self._keep_outputs(request, outcome)
             return outcome
         finally:
             self._tokens.revoke(token)
+
+    async def _keep_outputs(self, request: JobRequest, outcome: JobOutcome) -> None:
+        """Keep a job's outputs for an attempt that does not run it again; without them it runs again, too."""
+        try:
+            await asyncio.to_thread(
+                self._logs.keep_outputs, request.run, request.attempt, request.name, outcome.outputs
+            )
+        except OSError as error:
+            _log.warning("the outputs of the job %s of %s are not kept: %s", request.name, request.run, error)
 
     async def _retire(self, key: ObjectKey, repository: str, ctx: Context) -> None:
         """Delete runs beyond what is kept, and logs that no run has any more."""
