@@ -127,6 +127,11 @@ async def test_a_pull_request_is_run_by_hand_and_fails_with_the_run(doors):
     )
     assert (code, "failure" in said) == (1, True), said
     assert "into main" in await doors.tidegate("logs", name.strip())
+    code, shown, hints = await tidegate(doors, "runs", "view", name.strip(), "--exit-status")
+    assert (code, shown.splitlines()[0].startswith(f"{name.strip()}: failure after ")) == (1, True), shown
+    assert "pull_request of main" in shown
+    assert any(line.split()[:2] == ["check", "failure"] for line in shown.splitlines()), shown
+    assert f"tidegate runs rerun {name.strip()} --failed" in hints
     assert (await tidegate(doors, "runs", "rerun", name.strip(), "--failed"))[0] == 0
     await until_said(doors, "attempt 2)", "logs", "-f", name.strip())
 

@@ -45,6 +45,24 @@ def command(context: click.Context, workflow: str | None, limit: int, output: st
     print_table([*HEADER, *(WIDE if wide else [])], [cells(one, now, wide=wide) for one in found[:limit]])
 
 
+@command.command("view")
+@click.argument("name", metavar="RUN | #NUMBER")
+@click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace.")
+@click.option("--exit-status", is_flag=True, help="Exit with 1 where it ended without success.")
+@server_options
+def _view(name: str, namespace: str, exit_status: bool, doors: Doors) -> None:
+    """Show a run, its jobs and their steps."""
+    from tidegate.cli import run_view  # noqa: PLC0415 - the list does not need it
+
+    found = run(_find(doors, name, namespace))
+    for line in run_view.view_lines(found, datetime.now(UTC)):
+        click.echo(line)
+    for line in run_view.next_steps(found):
+        click.echo(line, err=True)
+    if exit_status and (found.get("status") or {}).get("conclusion") not in (None, "success"):
+        raise click.exceptions.Exit(1)
+
+
 @command.command("rerun")
 @click.argument("name", metavar="RUN | #NUMBER")
 @click.option("-n", "--namespace", default=DEFAULT_NAMESPACE, show_default=True, help="The namespace.")
@@ -71,6 +89,13 @@ async def _ask(doors: Doors, name: str, namespace: str, *, again: bool, failed: 
         found = await one_run.find_run(client, name, namespace)
         await (one_run.rerun(client, found, failed=failed) if again else one_run.cancel(client, found))
         click.echo(f"{found['metadata']['name']} {'runs again' if again else 'is being cancelled'}")
+
+
+async def _find(doors: Doors, name: str, namespace: str) -> Object:
+    from tidegate.cli import one_run  # noqa: PLC0415 - the list does not need it
+
+    async with connect(doors) as client:
+        return await one_run.find_run(client, name, namespace)
 
 
 async def _runs(doors: Doors) -> list[Object]:
