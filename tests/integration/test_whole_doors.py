@@ -24,6 +24,7 @@ ANNOTATION = b'{"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": 
 PATCH = b'{"spec": {"suspend": true}}'
 MERGE = {"Content_Type": "application/merge-patch+json"}
 RUNNER = "/apis/tidegate.dev/v1alpha1/namespaces/flux-system/runners/acme-shop"
+GITHUB = f"/api/v3/repos/{OWNER}/{NAME}"
 OTHER_SITES = (
     {"Origin": "https://evil.example"},
     {"Origin": "null"},
@@ -120,6 +121,12 @@ async def test_a_page_of_another_site_can_write_nothing_even_with_the_credential
         ("POST", "/v2/acme/web/blobs/uploads/", b"", {}),
         ("POST", f"/git/{OWNER}/{NAME}.git/git-receive-pack", b"0000", {}),
         ("POST", "/api/v1/namespaces/default/configmaps", b"{}", {"Content_Type": "text/plain"}),
+        (
+            "POST",
+            f"{GITHUB}/actions/workflows/image.yaml/dispatches",
+            b'{"ref": "main"}',
+            {"Content_Type": "text/plain"},
+        ),
     ):
         status, text = await doors.fetch(path, method, body, **kind, **site, **doors.credential)
         assert (status, "may not write here" in text) == (403, True), (path, text)
@@ -127,7 +134,7 @@ async def test_a_page_of_another_site_can_write_nothing_even_with_the_credential
 
 
 async def test_a_name_that_a_page_may_have_bound_to_us_is_refused(doors):
-    for path in ("/", "/apis", "/v2/", RUNNER):
+    for path in ("/", "/apis", "/v2/", RUNNER, GITHUB):
         status, text = await doors.fetch(path, Host="evil.example", **doors.credential)
         assert (status, "is not this server" in text) == (421, True), (path, text)
 

@@ -24,7 +24,9 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-@pytest.mark.parametrize("header", [basic("anyone", "home-token"), "Bearer home-token", "bearer  home-token "])
+@pytest.mark.parametrize(
+    "header", [basic("anyone", "home-token"), "Bearer home-token", "bearer  home-token ", "token home-token"]
+)
 def test_home_token_is_admin_with_any_user(header: str) -> None:
     credential = Authorizer("home-token").identify(header)
     assert credential == Credential("home", frozenset({"admin"}))

@@ -58,6 +58,7 @@ from tidegate.serve.doors import application
 from tidegate.serve.following import Followed, Follower
 from tidegate.serve.git import GitDoor
 from tidegate.serve.git_repositories import HostedRepositories
+from tidegate.serve.github.door import GitHubDoor
 from tidegate.serve.hints import Hints
 from tidegate.serve.kubernetes.definitions import store_definitions
 from tidegate.serve.kubernetes.door import KubernetesDoor
@@ -264,11 +265,20 @@ class App:
             explain=explainer.explain_as_json,
             preview=partial(updates.preview_as_json, ctx=updating),
         )
+        github = GitHubDoor(
+            self.store,
+            self.authorizer,
+            self._repository,
+            self.run_logs,
+            clock=self.clock,
+            version=version("tidegate"),
+        )
         page = Page(self.store, logs.of_run)
         routes: list[Sequence[BaseRoute]] = [
             git.routes(),
             self.registry_door.routes(),
             kubernetes.routes(),
+            github.routes(),
             page.routes(),
         ]
         return application(routes, lambda: self._manager is not None, self.metrics)

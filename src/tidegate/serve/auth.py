@@ -60,7 +60,8 @@ class Authorizer:
         self._issued: dict[bytes, _Issued] = {}
 
     def identify(self, header: str | None) -> Credential | None:
-        """The credential of an Authorization header: `Bearer TOKEN`, or Basic with any user and the token as password.
+        """The credential of an Authorization header: `Bearer TOKEN`, `token TOKEN` as GitHub has it, or Basic with any
+        user and the token as password.
 
         None for no header, another scheme and an unknown, revoked or expired token.
         """
@@ -92,7 +93,7 @@ class Authorizer:
 def token_of(header: str | None) -> str | None:
     """The token that an Authorization header carries, or None where it carries none."""
     scheme, _, value = (header or "")[:_HEADER_LIMIT].strip().partition(" ")
-    if scheme.lower() == "bearer":
+    if scheme.lower() in ("bearer", "token"):
         return value.strip() or None
     if scheme.lower() != "basic":
         return None
