@@ -307,3 +307,34 @@ async def test_a_step_around_an_action_that_takes_too_long_is_ended(home):
     assert "##[error]The step has timed out after 0.02 minutes." in log
     assert "after" in log
     assert "never" not in log
+
+
+async def test_files_are_hashed_in_steps_conditions_and_actions(home):
+    run = await finish(
+        home,
+        """
+- run: |
+    import hashlib, os
+    os.mkdir("sub")
+    open("sub/lock", "w").write("one")
+    print("own", hashlib.sha256(hashlib.sha256(b"one").digest()).hexdigest())
+  shell: python
+- run: echo "step ${{ hashFiles('**/lock') }}"
+- if: hashFiles('none') == '' && hashFiles('sub') != ''
+  run: echo condition holds
+- uses: ./act
+  with: {key: "k-${{ hashFiles(format('{0}/lock', 'sub')) }}"}
+""",
+        act="""
+inputs: {key: {}}
+runs:
+  using: composite
+  steps: [{run: 'echo "within ${{ inputs.key }} ${{ hashFiles(''sub/*'') }}"', shell: bash}]
+""",
+    )
+    log = lines(home, run)
+    digest = next(line.removeprefix("step ") for line in log if line.startswith("step "))
+    assert len(digest) == 64
+    assert f"own {digest}" in log
+    assert "condition holds" in log
+    assert f"within k-{digest} {digest}" in log

@@ -45,11 +45,6 @@ def test_what_the_action_does_not_have_is_warned_of_when_it_runs():
     assert unknown_inputs(BUILT_IN["actions/checkout"].inputs, step.inputs) == ["fetch-dept"]
 
 
-def test_hash_files_is_refused_by_name():
-    assert "hashFiles is not supported yet" in problems("run: echo ${{ hashFiles('a') }}")[0]
-    assert "hashFiles is not supported yet" in problems("{run: x, if: \"hashFiles('a') != ''\"}")[0]
-
-
 def test_no_input_is_of_two_kinds():
     for action in BUILT_IN.values():
         kinds = (set(action.inputs.known), set(action.inputs.accepted), set(action.inputs.refused))

@@ -110,7 +110,7 @@ ROWS = {
     ),
     "`steps[*].uses: OWNER/NAME@REF`": (step(*(f"{{uses: {name}@main}}" for name in BUILT_IN)), ""),
     "expressions": (step("{run: '${{ toJSON(github.event.commits.*.id) }}', if: \"contains(github.ref, 'v')\"}"), ""),
-    "`hashFiles`": (step("{run: '${{ hashFiles(''**/lock'') }}'}"), "hashFiles is not supported yet"),
+    "`hashFiles`": (step("{run: '${{ hashFiles(''**/lock'') }}'}"), ""),
     "YAML anchors": (f"on: push\njobs: {{b: &b {{{STEPS}}}, a: *b}}", ""),
     "step summaries": (step("{run: echo >> $GITHUB_STEP_SUMMARY}"), ""),
     "cancelling a step": (step("{run: x, if: cancelled()}"), ""),

@@ -9,12 +9,15 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
 
+ENTRIES_LIMIT = 500_000
+DEPTH_LIMIT = 100
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -116,6 +119,45 @@ class JobFolder:
             return False
         finally:
             os.close(parent)
+
+    def files(self, path: str, enters: Callable[[Sequence[str]], bool]) -> Iterator[tuple[str, ...]]:
+        """The plain files below a folder, by the names of their way, in the order of these names; `enters` says of a
+        folder's way whether to look into it. No symlink is followed; what goes away meanwhile is left out.
+
+        Raises LimitExceeded past ENTRIES_LIMIT entries in all.
+        """
+        waiting: list[tuple[tuple[str, ...], bool]] = [((), True)]
+        left = ENTRIES_LIMIT
+        while waiting:
+            way, is_folder = waiting.pop()
+            if not is_folder:
+                yield way
+                continue
+            if len(way) > DEPTH_LIMIT or not enters(way):
+                continue
+            entries = self._entries([*_parts(path), *way], left)
+            left -= len(entries)
+            waiting += [((*way, name), is_folder) for name, is_folder in sorted(entries, reverse=True)]
+
+    def _entries(self, parts: list[str], most: int) -> list[tuple[str, bool]]:
+        """The folders and plain files of a folder, and which of both they are."""
+        try:
+            descriptor = self._walk(parts)
+        except (NotFound, InvalidInput):
+            return []
+        found: list[tuple[str, bool]] = []
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    if len(found) >= most:
+                        raise LimitExceeded(f"there are more than {ENTRIES_LIMIT} files to look at")
+                    with contextlib.suppress(OSError):
+                        mode = entry.stat(follow_symlinks=False).st_mode
+                        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+                            found.append((entry.name, stat.S_ISDIR(mode)))
+        finally:
+            os.close(descriptor)
+        return found
 
     def take_in(self, staged: Path, folder: str) -> str:
         """Move what the server made out of the job's sight (on the same file system) into `folder`, under a fresh

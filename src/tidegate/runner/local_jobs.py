@@ -23,6 +23,7 @@ from tidegate.runner.actions.action import Services
 from tidegate.runner.contexts import in_job, runner_context, variables
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.folder import JobFolder, give_away, remove
+from tidegate.runner.hashing import hash_files
 from tidegate.runner.isolation import Isolation
 from tidegate.runner.job import JobExecution
 from tidegate.runner.layout import Layout
@@ -110,7 +111,8 @@ class LocalJobs:
         await bench.say(*_introduction(request, bench))
         await reporter.end(SUCCESS)
         contexts = {**request.contexts, "github": github, "runner": runner, "secrets": dict(request.secrets)}
-        evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts))
+        functions = {"hashfiles": hash_files(opened.folder, layout, self._clock)}
+        evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts, functions))
         execution = JobExecution(evaluator, bench, self._services, events)
         outcome = await execution.run(first_number=2)
         last = len(workflow.jobs[request.job].steps) + 2

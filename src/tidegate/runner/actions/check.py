@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from tidegate.base.errors import Where
 from tidegate.runner.actions import BUILT_IN, built_in
 from tidegate.runner.actions.action import Inputs
-from tidegate.workflow.expressions import calls
-from tidegate.workflow.model import Literal, Scalar, Step, Table, Template, Tree, Workflow
+from tidegate.workflow.model import Literal, Step, Table, Template, Tree, Workflow
 from tidegate.workflow.problems import Problem
 from tidegate.workflow.source import Source
 
-_NO_HASH = "compute the hash in a step of its own"
 Said = tuple[str, Where, str]
 
 
@@ -27,7 +25,6 @@ def step_problems(step: Step) -> Iterator[Said]:
     """What keeps one step from running here, with its place and a way out."""
     yield from _uses(step)
     yield from _inputs(step)
-    yield from _hash_files(step)
 
 
 def _uses(step: Step) -> Iterator[Said]:
@@ -64,21 +61,3 @@ def unknown_inputs(inputs: Inputs, given: Table | Template) -> list[str]:
 def _is_default(value: Tree) -> bool:
     """Whether a refused input says only that the thing is not wanted."""
     return isinstance(value, Literal) and value.value in (None, False, "", "false")
-
-
-def _hash_files(step: Step) -> Iterator[Said]:
-    for tree in _trees(step):
-        for node in tree.parts:
-            if not isinstance(node, str) and "hashfiles" in calls(node):
-                yield "hashFiles is not supported yet", tree.where, _NO_HASH
-    condition = step.condition.expression
-    if condition is not None and not isinstance(condition, Template) and "hashfiles" in calls(condition):
-        yield "hashFiles is not supported yet", step.condition.where, _NO_HASH
-
-
-def _trees(step: Step) -> Iterator[Template]:
-    scalars: list[Scalar | Tree | None] = [step.name, step.run, step.working_directory, step.timeout_minutes]
-    scalars.append(step.continue_on_error)
-    for table in (step.env, step.inputs):
-        scalars += [table] if isinstance(table, Template) else list(table.entries.values())
-    yield from (tree for tree in scalars if isinstance(tree, Template))
