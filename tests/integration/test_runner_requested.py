@@ -154,6 +154,17 @@ async def test_a_pull_request_by_hand_has_its_contexts_and_no_secrets(home):
     assert "'master' is none" in unknown["status"]["message"]
 
 
+async def test_what_was_asked_for_while_nothing_ran_runs_at_the_next_start(home):
+    home.commit(workflow("- run: x=1", head="on: workflow_dispatch"))
+    home.push()
+    for _ in range(3):
+        await ask(home)
+    async with home.running():
+        runs = await home.finished(3)
+    assert sorted(run["spec"]["runNumber"] for run in runs) == [1, 2, 3]
+    assert {run["status"]["conclusion"] for run in runs} == {"success"}
+
+
 async def test_the_objects_own_fields_are_checked(home):
     async with home.running():
         home.commit(workflow("- run: x"))

@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, NotFound, TidegateError
@@ -25,6 +24,7 @@ from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import GROUP, KIND, Runner
 from tidegate.kinds.workflow_run import KIND as RUN_KIND
 from tidegate.runner.feed import PushKey, RunFeed
+from tidegate.runner.linking import workflows_at
 from tidegate.runner.names import of_repository
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
@@ -32,12 +32,9 @@ from tidegate.runner.requested import admission, default_branch, is_admitted
 from tidegate.runner.run_objects import due_run, pushed_run
 from tidegate.runner.standing import Standing, due_schedules, follow, standing_of
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import workflows_in
-from tidegate.workflow.problems import InvalidWorkflow
 from tidegate.workflow.triggers import Event, matches
 
 INTERVAL = 60.0
-WORKFLOWS_LIMIT = 500
 SOONEST = 0.5
 WORKFLOWS_VALID = "WorkflowsValid"
 _CONDITION_FIELDS = ("type", "status", "reason", "message")
@@ -85,6 +82,8 @@ class RunnerController:
             Trigger(GROUP, RUN_KIND, self._runners_of, _run_state),
         )
         self._standing: dict[ObjectKey, Standing] = {}
+        # Every run is seen at each start, so none is missed; to list all of them at each look would be too much.
+        self._asked: dict[tuple[str, str], set[ObjectKey]] = {}
 
     async def reconcile(self, obj: Object, ctx: Context) -> Outcome:
         """Handle every ref that moved, and remember where each is."""
@@ -143,7 +142,7 @@ class RunnerController:
         key = PushKey(runner.repository, change.ref, change.new)
         try:
             head = await repository.head()
-            workflows = await asyncio.to_thread(_read_workflows, repository, change.new)
+            workflows = await asyncio.to_thread(workflows_at, repository, change.new)
             if not workflows:
                 self._feed.handled(key)
                 progress.invalid = {} if change.ref == head else progress.invalid
@@ -154,6 +153,7 @@ class RunnerController:
             author = await repository.log(change.new)
             if change.ref == head:
                 progress.invalid = _invalid(workflows)
+                self._standing[runner.key] = standing_of(head, change.new, workflows)
             created = []
             for start in starts:
                 run = pushed_run(obj, runner, change, start.file, start.problems, author, progress.sequence)
@@ -168,21 +168,28 @@ class RunnerController:
 
     async def _admit(self, runner: Runner, repository: Repository, progress: _Progress, ctx: Context) -> None:
         """Give the runs that were asked for what they need to begin."""
-        for run in (await ctx.store.list(GROUP, RUN_KIND, namespace=runner.key.namespace)).items:
-            if is_admitted(run) or not of_repository(run, runner.repository):
-                continue
-            patch = await admission(repository, run)
-            if spec := patch.get("spec"):
-                whole = {**run, "spec": {**run["spec"], **spec}}
-                spec["runNumber"] = await _next_number(ctx, whole, progress, spec["workflow"])
-                progress.numbers[spec["workflow"]] = spec["runNumber"]
+        asked = self._asked.get((runner.key.namespace, runner.repository.lower()), set())
+        for key in sorted(asked):
             with contextlib.suppress(NotFound):  # it was deleted meanwhile
-                await ctx.store.patch(key_of(run), patch, manager=self.name)
+                run = await ctx.store.get(key)
+                if not is_admitted(run):
+                    await self._admit_one(run, repository, progress, ctx)
+            asked.discard(key)
+
+    async def _admit_one(self, run: Object, repository: Repository, progress: _Progress, ctx: Context) -> None:
+        patch = await admission(repository, run)
+        if spec := patch.get("spec"):
+            whole = {**run, "spec": {**run["spec"], **spec}}
+            spec["runNumber"] = await _next_number(ctx, whole, progress, spec["workflow"])
+            progress.numbers[spec["workflow"]] = spec["runNumber"]
+        await ctx.store.patch(key_of(run), patch, manager=self.name)
 
     def _runners_of(self, run: Object, runners: Sequence[Object]) -> list[ObjectKey]:
         """The Runners of a run that waits to be admitted, or that other workflows follow."""
-        namespace = run["metadata"].get("namespace")
+        namespace = str(run["metadata"].get("namespace", ""))
         repository = str((run.get("spec") or {}).get("repository", ""))
+        if not is_admitted(run):
+            self._asked.setdefault((namespace, repository.lower()), set()).add(key_of(run))
         keys = [key_of(one) for one in runners if of_repository(one, repository)]
         return [key for key in keys if key.namespace == namespace and (not is_admitted(run) or self._follows(key))]
 
@@ -206,7 +213,7 @@ class RunnerController:
             return _Stands()
         standing = self._standing.get(runner.key)
         if standing is None or (standing.ref, standing.commit) != (head, present[head]):
-            workflows = await asyncio.to_thread(_read_workflows, repository, present[head])
+            workflows = await asyncio.to_thread(workflows_at, repository, present[head])
             standing = self._standing[runner.key] = standing_of(head, present[head], workflows)
         now = ctx.clock.now().replace(microsecond=0)
         since = _moment(status.get("scheduledUntil")) or now
@@ -257,18 +264,6 @@ async def _next_number(ctx: Context, run: Object, progress: _Progress, file: str
         if of_repository(found, run["spec"]["repository"]) and found["spec"].get("workflow") == file
     ]
     return max([progress.numbers.get(file, 0), *taken]) + 1
-
-
-def _read_workflows(repository: Repository, commit: str) -> dict[str, Workflow | str]:
-    """The workflows of a commit by file; a text says what is wrong with one that can't be read. Blocks."""
-    with repository.files(commit) as files:
-        return {path: _or_words(path, one) for path, one in islice(workflows_in(files), WORKFLOWS_LIMIT)}
-
-
-def _or_words(path: str, found: Workflow | TidegateError) -> Workflow | str:
-    if isinstance(found, Workflow):
-        return found
-    return str(found) if isinstance(found, InvalidWorkflow) else f"{path}: {found}"
 
 
 def _starts(workflows: Mapping[str, Workflow | str], event: Event) -> tuple[list[_Start], list[str]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from tidegate.base.errors import NotFound
+from itertools import islice
+
+from tidegate.base.errors import NotFound, TidegateError
 from tidegate.base.files import Files
 from tidegate.git.repository import Repository
 from tidegate.runner.actions.check import action_problems
 from tidegate.runner.actions.local import local_problems
 from tidegate.workflow.calls import Linked, link
 from tidegate.workflow.model import Workflow
-from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.parse import parse_workflow, workflows_in
 from tidegate.workflow.problems import InvalidWorkflow, in_order
 from tidegate.workflow.support import unsupported
+
+WORKFLOWS_LIMIT = 500
 
 
 def linked_workflow(repository: Repository, commit: str, path: str) -> Linked:
@@ -44,3 +48,15 @@ def linked_in(files: Files, path: str) -> Linked:
     if found:
         raise InvalidWorkflow(in_order(found, [one.file for one in workflows]))
     return linked
+
+
+def workflows_at(repository: Repository, commit: str) -> dict[str, Workflow | str]:
+    """The workflows of a commit by file; a text says what is wrong with one that can't be read. Blocks."""
+    with repository.files(commit) as files:
+        return {path: _or_words(path, one) for path, one in islice(workflows_in(files), WORKFLOWS_LIMIT)}
+
+
+def _or_words(path: str, found: Workflow | TidegateError) -> Workflow | str:
+    if isinstance(found, Workflow):
+        return found
+    return str(found) if isinstance(found, InvalidWorkflow) else f"{path}: {found}"
