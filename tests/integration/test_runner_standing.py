@@ -93,6 +93,28 @@ async def test_a_schedule_counts_from_the_push_that_brings_it_and_ends_with_the_
     assert "scheduledUntil" not in looking.status
 
 
+async def test_a_schedule_beside_an_older_one_counts_from_its_own_push(home):
+    home.commit(workflow(STEPS, head="on:\n  schedule:\n    - cron: '0 12 * * *'"))
+    home.push()
+    looking = Looking(home, datetime(2026, 3, 27, 4, 0, tzinfo=UTC))
+    await looking.look()
+    until = looking.status["scheduledUntil"]
+    await looking.clock.advance(timedelta(hours=2).total_seconds())
+    await looking.look()
+    assert looking.status["scheduledUntil"] == until  # nothing is written for a mere look
+    home.commit(workflow(STEPS, head="on:\n  schedule:\n    - cron: '0 12 * * *'\n    - cron: '0 5 * * *'"))
+    home.push()
+    await looking.look()
+    assert await looking.runs() == []  # five o'clock was before the push
+    home.commit(workflow(STEPS, head="on:\n  schedule:\n    - cron: '0 12 * * *'\n    - cron: '0 13 * * *'"))
+    home.push()
+    await looking.clock.advance(timedelta(hours=8).total_seconds())
+    await looking.look()
+    assert await looking.runs() == [1]
+    (run,) = await home.all_runs()
+    assert run["spec"]["cause"] == {"schedule": "0 12 * * *"}
+
+
 async def test_the_schedule_of_another_branch_never_counts(home):
     home.commit(workflow(STEPS))
     home.push()

@@ -30,7 +30,7 @@ from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, 
 from tidegate.runner.repositories import Repositories, is_url_of
 from tidegate.runner.requested import admission, default_branch, is_admitted
 from tidegate.runner.run_objects import due_run, pushed_run
-from tidegate.runner.standing import Standing, due_schedules, follow, standing_of
+from tidegate.runner.standing import Standing, Timed, due_schedules, follow, standing_of, timed
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.triggers import Event, matches
 
@@ -216,8 +216,11 @@ class RunnerController:
             workflows = await asyncio.to_thread(workflows_at, repository, present[head])
             standing = self._standing[runner.key] = standing_of(head, present[head], workflows)
         now = ctx.clock.now().replace(microsecond=0)
-        since = _moment(status.get("scheduledUntil")) or now
-        due, following = await asyncio.to_thread(due_schedules, standing, since, now)
+        since = _moment(status.get("scheduledUntil"))
+        missed = await self._scheduled_before(runner, repository, standing)
+        due, following = await asyncio.to_thread(due_schedules, standing, since or now, now, missed)
+        # Moved on only where it matters: a status is not written for a mere look.
+        until = rfc3339(now) if due or since is None or missed is not None else str(status.get("scheduledUntil"))
         marks: Mapping[str, Any] | None = None
         if standing.followers:
             listing = await ctx.store.list(GROUP, RUN_KIND, namespace=runner.key.namespace)
@@ -232,8 +235,21 @@ class RunnerController:
             if await self._create(run, None, _Start(one.file), progress, ctx):
                 created.append(run["metadata"]["name"])
         wait = (following - now).total_seconds() if following else INTERVAL
-        moments = {"scheduledUntil": rfc3339(now) if standing.schedules else None, "followed": marks}
+        moments = {"scheduledUntil": until if standing.schedules else None, "followed": marks}
         return _Stands(created, moments, min(INTERVAL, max(wait, SOONEST)))
+
+    async def _scheduled_before(
+        self, runner: Runner, repository: Repository, standing: Standing
+    ) -> frozenset[Timed] | None:
+        """Where the default branch has moved, the schedules that it had before: only these can have missed a time. None
+        where it has not.
+        """
+        old = runner.refs.get(standing.ref)
+        if old == standing.commit or not standing.schedules:
+            return None
+        if old is None or await repository.resolve(old) is None:
+            return frozenset()
+        return timed(standing_of(standing.ref, old, await asyncio.to_thread(workflows_at, repository, old)))
 
     async def _create(self, run: Object, key: PushKey | None, start: _Start, progress: _Progress, ctx: Context) -> bool:
         """Create one run with the next number of its workflow; False where it is there already. `key` is its push."""

@@ -24,6 +24,8 @@ LONGEST_CHAIN = 3
 _WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=32))
 _MOMENTS = {"requested": ("metadata", "creationTimestamp"), "in_progress": ("status", "startedAt"),
             "completed": ("status", "completedAt")}  # fmt: skip
+Timed = tuple[str, str, str]
+"""A schedule: its workflow's file, its line and its time zone."""
 Marks = Mapping[str, Mapping[str, Any]]
 """By activity the last moment that was handled (`at`) and the attempts that had it (`runs`)."""
 
@@ -71,15 +73,24 @@ def standing_of(ref: str, commit: str, workflows: Mapping[str, Workflow | str]) 
     return Standing(ref, commit, {file: one.title for file, one in read.items()}, tuple(schedules), tuple(followers))
 
 
-def due_schedules(standing: Standing, since: datetime, now: datetime) -> tuple[list[Due], datetime | None]:
+def timed(standing: Standing) -> frozenset[Timed]:
+    """What tells the schedules of a commit from each other."""
+    return frozenset((file, entry.cron, entry.timezone) for file, entry in standing.schedules)
+
+
+def due_schedules(
+    standing: Standing, since: datetime, now: datetime, known: frozenset[Timed] | None = None
+) -> tuple[list[Due], datetime | None]:
     """The schedules with a time later than `since` and not later than `now`, each once with its last such time; and
-    when the next one is due.
+    when the next one is due. Where `known` is given, only those count that are in it: the others are new.
     """
     due: list[Due] = []
     following: list[datetime] = []
     for file, entry in standing.schedules:
         cron, zone = parse_cron(entry.cron), zone_named(entry.timezone)
         following += islice(cron.times(now, zone), 1)
+        if known is not None and (file, entry.cron, entry.timezone) not in known:
+            continue
         for begin in (*(max(since, now - window) for window in _WINDOWS), since):
             last = None
             for moment in cron.times(begin, zone):
