@@ -122,6 +122,15 @@ def test_what_would_keep_a_workflow_that_starts_from_running_is_shown_at_its_lin
     assert "other.yaml" not in error
 
 
+def test_what_will_surprise_is_told_and_is_no_error(checkout, capsys):
+    text = 'on: [push, release]\njobs: {a: {runs-on: x, steps: [{run: x, if: "${{ false }} && true"}]}}\n'
+    checkout.commit(".github/workflows/build.yaml", text)
+    code, _, error = asked(capsys, checkout.folder)
+    assert code == 0
+    assert "Warning: .github/workflows/build.yaml:1:12: the event 'release' never happens here" in error
+    assert "a condition with text outside ${{ }} always holds" in error
+
+
 @pytest.mark.parametrize("options", [["--since", "nothing"], ["--since", "--all"], ["--ref", "a b"], ["--ref", "a..b"]])
 def test_wrong_names_are_refused(checkout, capsys, options):
     assert run(["triggers", str(checkout.folder), *options]) == 1

@@ -19,6 +19,8 @@ from tidegate.runner.linking import linked_in
 from tidegate.runner.pushes import RefChange, push_event
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import workflows_in
+from tidegate.workflow.problems import Problem
+from tidegate.workflow.support import notices
 from tidegate.workflow.triggers import Event, Match, matches
 
 BRANCHES = "refs/heads/"
@@ -42,26 +44,30 @@ def command(folder: Path, since: str | None, ref: str | None, form: str) -> int:
     HEAD. A branch without an upstream is pushed as a new one.
 
     Decides as the Runner does, on what is committed, and says at its line what would keep one that starts from
-    running here. Exits with 1 where there is such a thing, or a workflow can't be read.
+    running here, and warns of what will surprise. Exits with 1 where one can't be read, or can't run here.
     """
-    event, answers, errors = asyncio.run(_decided(folder, since, ref))
+    event, answers, errors, noticed = asyncio.run(_decided(folder, since, ref))
     if form == "json":
         click.echo(json.dumps([_as_json(answer) for answer in answers], indent=2))
     else:
         click.echo(_pushed(event))
         rows = [(one.path, "yes" if one.match.runs else "no", _why(one)) for one in answers]
         print_table(("WORKFLOW", "STARTS", "WHY"), rows)
+    for problem in noticed:
+        click.echo(f"Warning: {problem.render()}", err=True)
     for error in errors:
         print_error(error)
     return 1 if errors else 0
 
 
-async def _decided(folder: Path, since: str | None, ref: str | None) -> tuple[Event, list[Answer], list[TidegateError]]:
+async def _decided(
+    folder: Path, since: str | None, ref: str | None
+) -> tuple[Event, list[Answer], list[TidegateError], list[Problem]]:
     checkout = await Checkout.at(folder)
     change = await _change(checkout, since, ref)
     event = await push_event(checkout.repository, change, name="OWNER/NAME", known=await checkout.remote_default())
-    answers, errors = await asyncio.to_thread(_answers, checkout, change.new, event)
-    return event, answers, errors
+    answers, errors, noticed = await asyncio.to_thread(_answers, checkout, change.new, event)
+    return event, answers, errors, noticed
 
 
 async def _change(checkout: Checkout, since: str | None, ref: str | None) -> RefChange:
@@ -79,9 +85,10 @@ def _full(ref: str) -> str:
     return check_ref(ref) if ref.startswith("refs/") else branch_ref(ref)
 
 
-def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer], list[TidegateError]]:
+def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer], list[TidegateError], list[Problem]]:
     answers: list[Answer] = []
     errors: list[TidegateError] = []
+    noticed: dict[Problem, None] = {}
     with checkout.repository.files(commit) as files:
         for path, found in workflows_in(files):
             if not isinstance(found, Workflow):
@@ -90,10 +97,11 @@ def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer
             answers.append(Answer(path, matches(found, event)))
             try:
                 if answers[-1].match.runs:
-                    linked_in(files, path)
+                    for one in linked_in(files, path).every():
+                        noticed.update(dict.fromkeys(notices(one)))
             except TidegateError as error:
                 errors.append(error)
-    return answers, errors
+    return answers, errors, list(noticed)
 
 
 def _pushed(event: Event) -> str:
