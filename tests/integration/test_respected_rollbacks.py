@@ -137,6 +137,18 @@ async def test_a_restart_forgets_nothing_and_others_commits_change_nothing(world
     assert calls == ["ls-remote", "fetch", "rev-list", "diff-tree"]
 
 
+async def test_an_ordinary_update_asks_the_history_once(world, calls):
+    await world.select("web", "1.2.0")
+    calls.clear()
+    await world.reconcile()
+    assert calls == ["rev-list", "diff-tree", "fast-import", "push", "update-ref"]
+    await world.annotate(respect_rollback="false")
+    await world.select("web", "1.3.0")
+    calls.clear()
+    await world.reconcile()
+    assert calls == ["fast-import", "push", "update-ref"]
+
+
 async def test_the_automation_goes_on_in_the_same_file(world):
     world.revert()
     await stays(world)
@@ -270,3 +282,16 @@ async def test_on_a_branch_of_its_own_it_looks_at_what_that_branch_is_built_on(w
     assert world.host.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
     await world.update("web", "1.2.0")
     assert "web:1.2.0 " in world.show("web.yaml", "auto")
+
+
+@pytest.mark.parametrize("path", [":(exclude)tür [x]*.yaml", 'odd "name"/-n\tx.yaml'])
+async def test_a_files_name_is_never_a_pattern_nor_an_option(tmp_path, path):
+    with hosting(tmp_path) as host:
+        made = World(host, tmp_path)
+        files = {path: marked("web", "1.0.0"), "other.yaml": "x: 1\n"}
+        await made.make(files, annotations={"tidegate.dev/respect-rollback": "true"})
+        await made.update("web", "1.1.0")
+        made.revert()
+        assert "1 value stays" in (await made.reconcile()).message
+        assert made.show(path) + "\n" == marked("web", "1.0.0")
+        made.store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,18 +45,29 @@ def differences_argv(git_dir: Path, paths: Sequence[str]) -> list[str]:
 
 async def lineage(repository: Repository, commit: str, paths: Sequence[str], limit: int) -> Lineage:
     """The last `limit` commits that a commit reaches, itself included, and what they did to some paths."""
-    listed = (await command.run(parents_argv(repository.path, commit, limit))).stdout.decode("ascii")
-    parents = {words[0]: tuple(words[1:]) for line in listed.splitlines() if (words := line.split(" "))}
-    pairs = [(child, parent) for child, above in parents.items() for parent in above or ("",)]
-    asked = "".join(f"{child} {parent}".rstrip() + "\n" for child, parent in pairs).encode("ascii")
+    listed = await command.run(parents_argv(repository.path, commit, limit))
+    # What is read is long, and the event loop has other work.
+    parents, pairs, asked = await asyncio.to_thread(_parents, listed.stdout)
     before: dict[tuple[str, str], dict[str, str | None]] = {}
     for start in range(0, len(paths), PATHS_AT_ONCE):
         argv_ = differences_argv(repository.path, paths[start : start + PATHS_AT_ONCE])
         told = await command.run(argv_, stdin=asked)
-        for pair, changed in zip(pairs, parse_differences(told.stdout), strict=True):
-            if changed:
-                before.setdefault(pair, {}).update(changed)
+        await asyncio.to_thread(_add, before, pairs, told.stdout)
     return Lineage(parents, before)
+
+
+def _parents(listed: bytes) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str]], bytes]:
+    """Each commit's parents, the pairs to compare, and these as `git diff-tree` is asked for them."""
+    lines = (line.split(" ") for line in listed.decode("ascii").splitlines())
+    parents = {words[0]: tuple(words[1:]) for words in lines}
+    pairs = [(child, parent) for child, above in parents.items() for parent in above or ("",)]
+    return parents, pairs, "".join(f"{child} {parent}".rstrip() + "\n" for child, parent in pairs).encode("ascii")
+
+
+def _add(before: dict[tuple[str, str], dict[str, str | None]], pairs: Sequence[tuple[str, str]], told: bytes) -> None:
+    for pair, changed in zip(pairs, parse_differences(told), strict=True):
+        if changed:
+            before.setdefault(pair, {}).update(changed)
 
 
 def parse_differences(data: bytes) -> Iterator[dict[str, str | None]]:
