@@ -100,6 +100,18 @@ async def test_a_branch_of_its_own_is_shown_on_top_of_what_is_there(world):
     assert (await diff(world))[:2] == (0, "")
 
 
+async def test_what_was_pushed_to_a_ref_for_review_is_not_shown_again(world):
+    spec = {"git": {"push": {"refspec": "HEAD:refs/for/main"}}}
+    await world.store.patch(AUTOMATION, {"spec": spec}, manager="test")
+    await world.select("web", "1.1.0")
+    code, out, _ = await diff(world)
+    assert (code, "pushed     using refspec 'HEAD:refs/for/main'" in out) == (1, True)
+    await world.reconcile()
+    assert await diff(world) == (0, "", f"{AUTOMATION}: nothing to push\n")
+    await world.select("web", "1.2.0")
+    assert (await diff(world))[0] == 1
+
+
 async def test_what_keeps_it_from_pushing_is_an_error_of_that_one_alone(world):
     await world.select("web", "1.1.0")
     spec = {"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "nowhere"},

@@ -157,7 +157,8 @@ class Planner:
         if isinstance(plan, Exception) or not plan.work.wishes.respect_rollback or not plan.edited.changes:
             return plan
         author = plan.work.author
-        asker = Asker(f"{key_of(plan.work.obj)}\0{author.line(0)}", lambda one: _is_by(one, author))
+        whose = f"{key_of(plan.work.obj)}\0{author.name}\0{author.email}"
+        asker = Asker(whose, lambda one: _is_by(one, author))
         try:
             kept = await self._history.kept(repository, commit, plan.edited.changes, asker)
             edited = await without(repository, commit, plan.edited, kept) if kept else plan.edited

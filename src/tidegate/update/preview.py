@@ -6,10 +6,10 @@ It reads the remote as it is and plans as the controller does; nothing is pushed
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.engine.outcome import Context, Stalled
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -56,6 +56,8 @@ async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
     target = work.target
     if not target.is_shared:
         apart = await plan_apart(origins, planner, work, policies, ahead=True)
+        if await _was_pushed(origins, apart.repository, apart.base, apart.plan):
+            return _nothing(apart.base, apart.plan)
         return await _shown(apart.repository, apart.base, apart.plan)
     repository, head = await origins.read(
         target.url, target.ref, credentials=target.credentials, timeout=target.timeout
@@ -65,26 +67,34 @@ async def _previewed(origins: Origins, planner: Planner, work: Work) -> Preview:
 
 
 async def _shown(repository: Repository, base: str, plan: Plan) -> Preview:
-    work = plan.work
-    notes = list(plan.result(base).problems)
+    nothing = _nothing(base, plan)
+    if not plan.edited.changes:
+        return nothing
+    lines = await asyncio.to_thread(_diff, repository, base, plan)
+    author = f"{plan.work.author.name} <{plan.work.author.email}>"
+    return replace(nothing, author=author, message=plan.message, diff=lines)
+
+
+def _nothing(base: str, plan: Plan) -> Preview:
+    """A preview with nothing to push, and what there is to note."""
+    work, notes = plan.work, list(plan.result(base).problems)
     notes += [one.explain() for one in plan.kept]
     if plan.waits is not None:
         notes.append(plan.waits.headline())
     if work.spec.suspend:
         notes.append("it is suspended, and so pushes nothing")
-    nothing = Preview(work.target.described(), base, notes=tuple(notes))
-    if not plan.edited.changes or await _was_pushed(repository, base, plan):
-        return nothing
-    lines = await asyncio.to_thread(_diff, repository, base, plan)
-    author = f"{work.author.name} <{work.author.email}>"
-    return Preview(nothing.target, base, author, plan.message, lines, nothing.notes)
+    return Preview(work.target.described(), base, notes=tuple(notes))
 
 
-async def _was_pushed(repository: Repository, base: str, plan: Plan) -> bool:
+async def _was_pushed(origins: Origins, repository: Repository, base: str, plan: Plan) -> bool:
     """Whether the same was pushed to a ref that no branch shows, as to Gerrit's."""
-    last = plan.work.last_push
-    if plan.work.target.push_branch is not None or last is None:
+    target, last = plan.work.target, plan.work.last_push
+    if target.push_branch is not None or last is None or not plan.edited.changes:
         return False
+    try:
+        await origins.read(target.url, last, credentials=target.credentials, timeout=target.timeout)
+    except TidegateError:
+        return False  # it is not there any more, or not for everybody
     return await says_the_same(repository, await plan.write(repository, base), last)
 
 
