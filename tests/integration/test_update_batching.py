@@ -1,9 +1,13 @@
 """Batches and windows of a real automation over a real remote: what waits, until when, and what a restart keeps."""
 
+import asyncio
+import contextlib
+
 import pytest
 from tests.integration.git_host import hosting
 from tests.integration.update_world import AUTOMATION, UpdateWorld, marked
 
+from tidegate.engine.manager import Manager
 from tidegate.engine.outcome import Ready, Stalled
 
 pytestmark = pytest.mark.integration
@@ -130,3 +134,40 @@ async def test_a_wrong_annotation_stalls_it_and_one_that_nothing_reads_is_told(w
     await world.reconcile()
     (message,) = await world.events("UnknownAnnotation")
     assert message.startswith("nothing reads tidegate.dev/windows of an ImageUpdateAutomation; there are ")
+
+
+async def until(seen):
+    for _ in range(3000):
+        if await seen():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("not within a minute")
+
+
+async def test_the_manager_comes_back_when_the_batch_ends_and_not_at_the_interval(world):
+    async def waits():
+        return "pendingSince" in ((await world.store.get(AUTOMATION)).get("status") or {})
+
+    async def pushed():
+        return world.commits() == ["Gate", "Somebody"]
+
+    await world.annotate(batch="5m")
+    await world.store.patch(AUTOMATION, {"spec": {"interval": "24h"}}, manager="test")
+    await world.select("web", "1.1.0")
+    manager = asyncio.create_task(Manager(world.store, world.clock, [world.updates]).run())
+    try:
+        await until(waits)
+        await world.clock.advance(299.9)
+        await world.select("api", "1.1.0")  # wakes it, in vain
+        await until(lambda: contains(world, "2 changes wait"))
+        assert not await pushed()
+        await world.clock.advance(0.2)
+        await until(pushed)
+    finally:
+        manager.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await manager
+
+
+async def contains(world, words):
+    return words in ((await world.condition("Pending")) or {}).get("message", "")
