@@ -295,7 +295,7 @@ class App:
 
     def _announce(self, https: socket.socket | None, say: Callable[[str], None]) -> None:
         secure = f"https://{LOOPBACK}:{port_of(https)}" if https else None
-        self.home.write_server(Server(os.getpid(), self.url, secure))
+        self.home.write_server(Server(os.getpid(), self.url, secure, self.settings.stand_ins))
         for host in self.settings.stand_ins:
             say(f"standing in for {host}: it is answered by this Tidegate, and nothing is sent there")
         for name, base in self.settings.bases.items():

@@ -26,14 +26,17 @@ def default_home() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where a running `tidegate up` answers; `https` is None where that port is missing."""
+    """Where a running `tidegate up` answers; `https` is None where that port is missing. `stand_ins` are the hosts that
+    it answers for.
+    """
 
     pid: int
     url: str
     https: str | None
+    stand_ins: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        return {"pid": self.pid, "url": self.url, "https": self.https}
+        return {"pid": self.pid, "url": self.url, "https": self.https, "standIns": list(self.stand_ins)}
 
 
 def git_settings(url: str, credentials: Path) -> dict[str, str]:
@@ -162,7 +165,9 @@ class Home:
         """Where the running process answers; NotFound where none runs."""
         try:
             value = json.loads((self.root / "server.json").read_text())
-            server = Server(int(value["pid"]), str(value["url"]), value["https"])
+            server = Server(
+                int(value["pid"]), str(value["url"]), value["https"], tuple(map(str, value.get("standIns", ())))
+            )
             os.kill(server.pid, 0)
         except (FileNotFoundError, ValueError, KeyError, ProcessLookupError):
             raise NotFound(

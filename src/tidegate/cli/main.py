@@ -39,8 +39,12 @@ TRY = {
     "triggers": Entry("tidegate.cli.try_triggers:command", "Say whether an event starts a workflow, and why."),
     "update": Entry("tidegate.cli.try_update:command", "Edit the marked values of files."),
 }
+CHECK = {
+    "git": Entry("tidegate.cli.check_git:command", "Say whether a repository can be read and pushed to."),
+}
 COMMANDS = {
     "base": Entry("tidegate.cli.base:command", "Make a base image from Debian packages."),
+    "check": Entry("", "Check what Tidegate depends on.", CHECK),
     "controller": Entry("tidegate.cli.controller:command", "Run the controllers on a Kubernetes cluster."),
     "demo": Entry("tidegate.cli.demo:command", "Carry two commits of an example all the way, and time them."),
     "describe": Entry("tidegate.cli.describe:command", "Show one object in full, and its events."),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput, Unavailable
-from tidegate.base.private import private_folder
+from tidegate.base.private import private_folder, write_private
 from tidegate.git.remote import check_url
 
 PACKAGE = "openssh-client"
@@ -93,3 +93,20 @@ async def fingerprints(known_hosts: bytes) -> list[str]:
     except CommandFailed as error:
         raise InvalidInput(f"this is no known_hosts file: {error.message}") from None
     return listed.text.splitlines()
+
+
+async def key_fingerprint(identity: bytes) -> str:
+    """A private key as it may be shown: `SHA256:… (ED25519)`. InvalidInput where ssh-keygen can't read it."""
+    with private_folder() as folder:
+        path = write_private(folder / "identity", identity.rstrip(b"\n") + b"\n")
+        try:
+            listed = await process.run(["ssh-keygen", "-l", "-f", str(path)], timeout=SCAN_SECONDS, package=PACKAGE)
+        except CommandFailed:
+            raise InvalidInput("`identity` is no private key that ssh can read") from None
+    return short_fingerprint(listed.text)
+
+
+def short_fingerprint(line: str) -> str:
+    """`SHA256:… (TYPE)` of a line of `ssh-keygen -l`: `BITS SHA256:… COMMENT (TYPE)`."""
+    words = line.split()
+    return f"{words[1]} {words[-1]}" if len(words) > 2 else line.strip()
