@@ -66,13 +66,14 @@ class Remote:
 
 
 class SourceWorld:
-    """A store, and the source controller with its trees. `status` and `conditions` are those of the last outcome."""
+    """A store, and the source controller with its trees. `origins` are more arguments of Origins; `hosted` is one."""
 
     def __init__(self, folder: Path, **origins: object):
         self.folder = folder
         self.clock = ManualClock()
         self.store = SqliteStore(folder / "store.db", self.clock)
         self.context = Context(self.store, self.clock, EventRecorder(self.store, self.clock, "source-controller"))
+        self._hosted = origins.pop("hosted", lambda _url: None)
         self._origins = {"file_roots": (folder,), **origins}
         self.restart()
 
@@ -80,7 +81,7 @@ class SourceWorld:
         """A process that knows nothing but what is stored; with another disk, no mirror either."""
         place = self.folder / "disks" / disk
         place.mkdir(parents=True, exist_ok=True)
-        self.origins = Origins(Mirrors(place / "mirrors"), lambda _: None, None, **self._origins)
+        self.origins = Origins(Mirrors(place / "mirrors"), self._hosted, None, **self._origins)
         self.trees = FetchedTrees(LocalTrees(place / "trees.json"), self.origins, self.store)
         self.controller = GitRepositoryController(self.origins, self.trees)
 

@@ -5,6 +5,7 @@ import base64
 import pytest
 from tests.integration.git_host import PASSWORD, USER, hosting
 from tests.integration.source_world import Remote, SourceWorld, condition
+from tests.integration.ssh_remote import SshRemote
 
 from tidegate.git.command import HARDENED
 from tidegate.source import gathering
@@ -140,6 +141,50 @@ class recorded:  # noqa: N801 - it is used as a context manager
 
     def __exit__(self, *_):
         self.host.asked = None
+
+
+async def test_a_repository_that_is_hosted_here_has_submodules_that_are_too(tmp_path):
+    """Nothing is fetched: both are read where they are."""
+    main, lib = repositories(tmp_path, "main", "lib")
+    lib.commit({"lib.yaml": "l: 1\n"})
+    main.write({".gitmodules": '[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n'})
+    main.git("add", "-A")
+    main.git("update-index", "--add", "--cacheinfo", f"160000,{lib.git('rev-parse', 'HEAD')},lib")
+    main.git("commit", "-qm", "x")
+    here = "http://127.0.0.1:9/git/me"
+    places = {f"{here}/main.git": main.folder / ".git", f"{here}/lib.git": lib.folder / ".git"}
+    world = SourceWorld(tmp_path, hosted=places.get)
+    key = await world.source(f"{here}/main.git", recurseSubmodules=True)
+    assert condition(await world.reconcile(key), "Ready")[0] == "True"
+    assert await world.files(key) == {"lib/lib.yaml": "l: 1\n"}
+    assert not list(tmp_path.glob("disks/*/mirrors/*"))
+    world.close()
+
+
+async def test_a_deploy_key_opens_the_submodules_of_its_host(world, tmp_path):
+    remote = SshRemote(tmp_path / "ssh")
+    key = remote.new_key("deploy")
+    remote.allow(key)
+    bare = {name: remote.create(name) for name in ("main", "lib")}
+    lib = Remote(tmp_path / "lib")
+    pinned = lib.commit({"lib.yaml": "l: 1\n"})
+    lib.git("push", "-q", str(bare["lib"]), "main")
+    main = Remote(tmp_path / "main")
+    main.write({".gitmodules": '[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n'})
+    main.git("add", "-A")
+    main.git("update-index", "--add", "--cacheinfo", f"160000,{pinned},lib")
+    main.git("commit", "-qm", "x")
+    main.git("push", "-q", str(bare["main"]), "main")
+    remote.start()
+    try:
+        known = remote.known_hosts().encode()
+        await world.secret("key", {"identity": key.read_bytes(), "known_hosts": known})
+        source = await world.source(remote.url("main"), recurseSubmodules=True, secretRef={"name": "key"})
+        status = await world.reconcile(source)
+    finally:
+        remote.stop()
+    assert condition(status, "Ready")[0] == "True", status
+    assert await world.files(source) == {"lib/lib.yaml": "l: 1\n"}
 
 
 @pytest.mark.parametrize("limit", ["DEPTH_LIMIT", "COUNT_LIMIT"])
