@@ -4,7 +4,7 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.git.remote import Credentials, check_url
-from tidegate.git.submodules import Module, credentials_for, parse_modules, url_of
+from tidegate.git.submodules import Module, credentials_shown, parse_modules, url_of
 
 PARENT = "https://github.com/acme/shop.git"
 
@@ -76,7 +76,7 @@ def test_nothing_but_path_and_url_counts():
 )  # fmt: skip
 def test_a_credential_is_shown_to_the_sources_own_host_alone(url, shown):
     credentials = Credentials(username="me", password="pw", proxy="http://proxy.test")
-    assert credentials_for(url, PARENT, credentials) == (
+    assert credentials_shown(url, PARENT, credentials) == (
         credentials if shown else Credentials(proxy="http://proxy.test")
     )
-    assert credentials_for(url, PARENT, None) is None
+    assert credentials_shown(url, PARENT, None) is None

@@ -141,6 +141,37 @@ async def test_a_stranger_is_not_trusted(world, remote, keyring):
     assert "artifact" not in status
 
 
+async def test_a_key_that_was_revoked_is_nobodys(world, remote, keyring):
+    run("gpg", "--batch", "--passphrase", "", "--quick-generate-key", "Eve <Eve@example.com>", "ed25519", "sign",
+        GNUPGHOME=keyring)  # fmt: skip
+    await world.secret("keys", {"eve.asc": ring(keyring, "Eve")})
+    by_gpg(remote, "Eve", a="1")
+    key = await source(world, remote)
+    assert condition(await world.reconcile(key), VERIFIED)[0] == "True"
+    listed = run("gpg", "--list-keys", "--with-colons", "Eve@example.com", GNUPGHOME=keyring).splitlines()
+    fingerprint = next(line.split(":")[9] for line in listed if line.startswith("fpr"))
+    revocation = Path(keyring, f"openpgp-revocs.d/{fingerprint}.rev")
+    guarded = revocation.read_text()
+    revocation.write_text(guarded.replace(":-----BEGIN", "-----BEGIN"))  # gpg guards it against use by mistake
+    run("gpg", "--batch", "--import", str(revocation), GNUPGHOME=keyring)
+    await world.secret("keys", {"eve.asc": ring(keyring, "Eve")})
+    await refused(world, key, "InvalidCommitSignature", "no matching key")
+
+
+async def test_a_key_that_has_expired_is_nobodys(world, tmp_path, keyring):
+    past = ("--faked-system-time", "20200101T000000")
+    run("gpg", *past, "--batch", "--passphrase", "", "--quick-generate-key", "Old <Old@example.com>", "ed25519", "sign",
+        "1d", GNUPGHOME=keyring)  # fmt: skip
+    then = tmp_path / "gpg-of-then"
+    then.write_text(f'#!/bin/sh\nexec gpg {" ".join(past)} "$@"\n')
+    then.chmod(0o755)
+    remote = Remote(tmp_path / "old", GNUPGHOME=keyring)
+    remote.git("config", "gpg.program", str(then))
+    by_gpg(remote, "Old", a="1")
+    await world.secret("keys", {"old.asc": ring(keyring, "Old")})
+    await refused(world, await source(world, remote), "InvalidCommitSignature", "no matching key")
+
+
 async def test_a_stranger_with_an_ssh_key_is_not_trusted(world, remote, ssh_keys):
     await world.secret("keys", {"ann.sshpub": (ssh_keys / "ann.pub").read_bytes()})
     by_ssh(remote, ssh_keys / "bob", a="1")

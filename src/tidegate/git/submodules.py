@@ -102,7 +102,7 @@ def _resolved(url: str, parent: str, where: str) -> str:
     return urlunsplit((above.scheme, above.netloc, "/" + "/".join(parts), "", ""))
 
 
-def credentials_for(url: str, source: str, credentials: Credentials | None) -> Credentials | None:
+def credentials_shown(url: str, source: str, credentials: Credentials | None) -> Credentials | None:
     """What of a source's credential may be shown to the remote of a submodule: all of it to the source's own host, and
     to no other, where only the proxy is the same. Pure.
     """

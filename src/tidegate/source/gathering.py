@@ -9,7 +9,7 @@ from tidegate.base.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from tidegate.git.origins import Origins
 from tidegate.git.remote import Credentials
 from tidegate.git.repository import Repository
-from tidegate.git.submodules import MODULES_FILE, Module, credentials_for, modules_of, url_of
+from tidegate.git.submodules import MODULES_FILE, Module, credentials_shown, modules_of, url_of
 from tidegate.source.recipe import Submodule
 
 DEPTH_LIMIT = 10
@@ -53,7 +53,7 @@ class Gathering:
             await self._gather(other, pinned, below, f"{prefix}{path}/", depth + 1)
 
     async def _fetched(self, module: Module, url: str, commit: str) -> Repository:
-        credentials = credentials_for(url, self._url, self._credentials)
+        credentials = credentials_shown(url, self._url, self._credentials)
         try:
             return (await self._origins.read_commit(url, commit, credentials=credentials, timeout=self._timeout))[0]
         except (InvalidInput, NotFound, Conflict) as error:
