@@ -1,5 +1,6 @@
 """`tidegate check git` against real hosts: what it says, and that nothing is changed there."""
 
+import asyncio
 import base64
 import os
 import shutil
@@ -8,8 +9,10 @@ import sys
 
 import pytest
 import yaml
+from tests.integration import git_proxy
 from tests.integration.crash_world import World
 from tests.integration.git_host import PASSWORD, USER, hosting
+from tests.integration.git_proxy import proxying
 from tests.integration.kube_homes import api_server
 from tests.integration.ssh_remote import SshRemote
 
@@ -21,6 +24,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(shutil.which("perl") is None, reason="perl is not installed: apt-get install perl-base"),
 ]
+MAIN = {"branch": "main"}
 SOURCES = "/apis/source.toolkit.fluxcd.io/v1/namespaces/{}/gitrepositories"
 AUTOMATIONS = "/apis/image.toolkit.fluxcd.io/v1/namespaces/{}/imageupdateautomations"
 
@@ -204,6 +208,42 @@ async def test_objects_of_this_machine(host, tmp_path):
         for name in ("hosted", "stands-in"):
             done = check(name, "-n", "hosted", "--home", str(world.home.root))
             assert (done.returncode, "this Tidegate hosts it" in done.stdout) == (1, True), done.stdout
+    finally:
+        world.stop()
+
+
+async def test_a_source_is_asked_through_its_proxy(host, tmp_path):
+    (tmp_path / "up").mkdir()
+    world = World(tmp_path / "up")
+    process = world.start()
+    try:
+        with proxying("http") as proxy:
+            login = {
+                "address": f"http://127.0.0.1:{proxy.port}",
+                "username": git_proxy.USER,
+                "password": git_proxy.PASSWORD,
+            }
+            secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "proxy"}, "stringData": login}
+            source = {
+                "apiVersion": "source.toolkit.fluxcd.io/v1",
+                "kind": "GitRepository",
+                "metadata": {"name": "shop", "namespace": "flux-system"},
+                # Suspended, so that nobody but the command asks.
+                "spec": {
+                    "url": host.url,
+                    "interval": "10m",
+                    "ref": MAIN,
+                    "suspend": True,
+                    "proxySecretRef": {"name": "proxy"},
+                },
+            }
+            async with KubeClient(plain(await process.url(), world.home.token()), limits=QUICK) as client:
+                await client.create("/api/v1/namespaces/flux-system/secrets", secret)
+                await client.create(SOURCES.format("flux-system"), source)
+            done = await asyncio.to_thread(check, "shop", "--read-only", "--home", str(world.home.root))
+            assert (done.returncode, lines(done)["reads"][0]) == (0, "ok"), done.stdout + done.stderr
+            assert proxy.passed
+            assert git_proxy.PASSWORD not in done.stdout
     finally:
         world.stop()
 

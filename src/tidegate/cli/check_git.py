@@ -15,13 +15,12 @@ import yaml
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
 from tidegate.cli.doors import DEFAULT_NAMESPACE, Doors, connect, open_home, run, server_options
 from tidegate.cli.output import print_error
-from tidegate.engine.secrets import read_secret
 from tidegate.git.deploy_key import SshPlace
 from tidegate.git.names import branch_ref
 from tidegate.git.probing import described, host_keys, may_push
 from tidegate.git.remote import Credentials, Remote, ls_remote
 from tidegate.git.repository import Repository
-from tidegate.git.secrets import credentials_of
+from tidegate.git.secrets import credentials_for, credentials_of
 from tidegate.kinds.common import GitReference
 from tidegate.kinds.git_repository import GROUP, GitRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
@@ -130,11 +129,8 @@ async def _of_object(store: KubeStore, obj: Any, automations: Any, doors: Doors)
     reference = replace(source.ref, branch=source.branch)
     writers, hosted = _writers(automations, key), _hosted(doors, source.url)
     wanted = Wanted(title, source.url, reference, writers=writers, hosted=hosted)
-    if source.secret_ref is None:
-        return wanted
-    secret = f"{key.namespace}/{source.secret_ref.name}"
-    credentials = credentials_of(await read_secret(store, key.namespace, source.secret_ref.name))
-    return replace(wanted, credentials=credentials, secret=f" of the Secret {secret}")
+    secret = f" of the Secret {key.namespace}/{source.secret_ref.name}" if source.secret_ref is not None else ""
+    return replace(wanted, credentials=await credentials_for(store, source), secret=secret)
 
 
 def _writers(automations: Any, source: ObjectKey) -> tuple[str, ...]:
