@@ -119,5 +119,8 @@ async def test_only_a_run_that_is_over_is_deleted(world, http):
     await world.add_run("shop-ci-1", status=UNDER_WAY)
     assert (await http.delete(RUN)).status_code == 403
     await world.add_run("shop-ci-2", status=SUCCEEDED)
+    for name in ("shop-ci-1", "shop-ci-2"):
+        world.add_log(name, "build", [(1, ["hello"])])
     assert (await http.delete(f"{REPO}/actions/runs/{run_id('shop-ci-2')}")).status_code == 204
     assert [run["metadata"]["name"] for run in await runs(world)] == ["shop-ci-1"]
+    assert world.logs.runs() == ["shop-ci-1"]

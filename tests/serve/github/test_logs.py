@@ -56,6 +56,14 @@ async def test_a_run_without_a_log_has_none(world, http):
     assert (await http.get(f"{REPO}/actions/jobs/{job['id']}/logs")).status_code == 404
 
 
+async def test_an_archive_has_a_limit(world, http, monkeypatch):
+    monkeypatch.setattr("tidegate.serve.github.archive.TOTAL_LIMIT", 10)
+    await world.add_run("shop-ci-1", status=SUCCEEDED)
+    world.add_log("shop-ci-1", "build", [(1, ["hello"])])
+    answer = await http.get(f"{RUN}/logs")
+    assert (answer.status_code, "one job at a time" in answer.json()["message"]) == (413, True)
+
+
 def test_names_lead_nowhere_else(tmp_path):
     path = tmp_path / "a.log"
     path.write_text("line\n")

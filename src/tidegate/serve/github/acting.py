@@ -82,6 +82,7 @@ class Acting:
         if not is_over(run):
             raise Denied("the run is not over yet", remedy="cancel it first")
         await self._store.delete(key_of(run), uid=run["metadata"].get("uid"))
+        await self._reading.forget_logs(run)
         return Response(None, 204)
 
     async def _rerun(self, call: Call, *, failed: bool = False) -> Response:

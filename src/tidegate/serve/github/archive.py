@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tidegate.base.errors import LimitExceeded
 from tidegate.runner.logs import LogPart
 
 CHUNK = 256 * 1024
+TOTAL_LIMIT = 1024 * 1024 * 1024
+"""Bytes of all logs of one archive."""
 IN_MEMORY = 1024 * 1024
 NAME_LIMIT = 90
 """UTF-16 units of a job's or a step's name, as on GitHub: clients cut a job's name at the same place."""
@@ -44,7 +47,12 @@ def file_part(name: str) -> str:
 
 
 def pack(jobs: Sequence[JobFile]) -> IO[bytes]:
-    """The archive, open at its beginning: in memory where it is small, else in a file without a name. Blocks."""
+    """The archive, open at its beginning: in memory where it is small, else in a file without a name. Blocks.
+
+    LimitExceeded past TOTAL_LIMIT bytes of logs.
+    """
+    if sum(part.end - part.start for job in jobs for part in job.parts) > TOTAL_LIMIT:
+        raise LimitExceeded(f"the logs have more than {TOTAL_LIMIT} bytes", remedy="read those of one job at a time")
     target = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the reader closes it
     try:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -29,6 +29,7 @@ from tidegate.serve.github.workflows import WorkflowFiles, file_of, named
 
 CONTENT_LIMIT = 1024 * 1024
 """Bytes of a file that are given with it, as on GitHub."""
+ARCHIVES_AT_ONCE = 2
 COMMITS_KEPT = 512
 PLACES_KEPT = 1024
 
@@ -42,6 +43,7 @@ class Reading:
         self._files = WorkflowFiles()
         self._commits: dict[str, Commit] = {}
         self._places: dict[int, ObjectKey] = {}
+        self._packing = asyncio.Semaphore(ARCHIVES_AT_ONCE)
 
     # Repositories
 
@@ -159,7 +161,8 @@ class Reading:
         files = await asyncio.to_thread(self._job_files, obj, attempt)
         if not files:
             raise NotFound(f"attempt {attempt} of run {id_of(obj)} has no log")
-        archive = await asyncio.to_thread(pack, files)
+        async with self._packing:
+            archive = await asyncio.to_thread(pack, files)
         headers = {"Content-Disposition": f'attachment; filename="logs_{id_of(obj)}.zip"'}
         return StreamingResponse(_pieces(archive), media_type="application/zip", headers=headers)
 
@@ -172,6 +175,10 @@ class Reading:
         except FileNotFoundError:
             raise NotFound(f"the job {job!r} has no log") from None
         return StreamingResponse(_pieces(file), media_type="text/plain; charset=utf-8")
+
+    async def forget_logs(self, obj: Object) -> None:
+        """Delete the logs of a run that is deleted."""
+        await asyncio.to_thread(self._logs.delete, str(obj["metadata"]["name"]))
 
     def _job_files(self, obj: Object, attempt: int) -> list[JobFile]:
         run = str(obj["metadata"]["name"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from tidegate.git.values import Commit, Signature
 from tidegate.kinds.objects import Object, annotation
@@ -80,7 +81,7 @@ def user(links: Links, login: str) -> Json:
         "id": number,
         "node_id": node_id("User", number),
         "avatar_url": "",
-        "url": f"{links.base}/api/v3/users/{login}",
+        "url": f"{links.base}/api/v3/users/{quote(login, safe='')}",
         "html_url": f"{links.base}/",
         "type": "User",
         "site_admin": False,
