@@ -144,6 +144,9 @@ async def test_a_pull_request_by_hand_has_its_contexts_and_no_secrets(home):
         run = await outcome(home, await ask(home, event="pull_request", ref="topic", base="main"))
         none = await outcome(home, await ask(home, event="pull_request", ref="main", base="main"))
         unknown = await outcome(home, await ask(home, event="pull_request", ref="topic", base="master"))
+        git(home.folder, "tag", "v1")
+        home.push("v1")
+        tag = await outcome(home, await ask(home, event="pull_request", ref="v1", base="main"))
     assert run["status"]["conclusion"] == "success", home.log(run)
     log = home.log(run)
     assert "ref refs/pull/0/merge (0/merge) base main head topic" in log
@@ -152,6 +155,7 @@ async def test_a_pull_request_by_hand_has_its_contexts_and_no_secrets(home):
     assert home.tokens.issued[0][1] == ["repo:acme/shop:read", "packages:acme:read"]
     assert "does not run for this pull request: no file changed" in none["status"]["message"]
     assert "'master' is none" in unknown["status"]["message"]
+    assert "refs/tags/v1 is no branch" in tag["status"]["message"]
 
 
 async def test_what_was_asked_for_while_nothing_ran_runs_at_the_next_start(home):

@@ -62,19 +62,23 @@ def _caused(run: WorkflowRun) -> dict[str, Any]:
     if run.event == "schedule":
         return {"schedule": cause.get("schedule", ""), "workflow": run.workflow}
     followed = {
-        "id": int(cause.get("id") or 0),
+        "id": _number(cause.get("id")),
         "name": cause.get("title", ""),
         "path": cause.get("workflow", ""),
         "head_branch": cause.get("branch", ""),
         "head_sha": cause.get("commit", ""),
         "event": cause.get("event", ""),
-        "run_number": int(cause.get("number") or 0),
-        "run_attempt": int(cause.get("attempt") or 1),
+        "run_number": _number(cause.get("number")),
+        "run_attempt": _number(cause.get("attempt")),
         "status": cause.get("status", ""),
         "conclusion": cause.get("conclusion") or None,
     }
     workflow = {"name": cause.get("title", ""), "path": cause.get("workflow", ""), "state": "active"}
     return {"action": cause.get("action", ""), "workflow_run": followed, "workflow": workflow}
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
 
 
 async def _pull_request(repository: Repository, run: WorkflowRun, workflow: Workflow, message: str) -> Occasion:

@@ -78,6 +78,8 @@ async def _found(repository: Repository, run: Object) -> dict[str, Any]:
     base = str(spec.get("base") or "").removeprefix(_BRANCH)
     if event == "pull_request" and (not base or f"{_BRANCH}{base}" not in refs):
         raise NotFound(f"a pull request needs a base branch, and {base!r} is none", remedy="say which: --base main")
+    if event == "pull_request" and not ref.startswith(_BRANCH):
+        raise InvalidInput(f"{ref} is no branch, and only a branch can be merged", remedy="say which: --ref topic")
     commit = refs[ref]
     file = await asyncio.to_thread(_file, repository, commit, str(spec.get("workflow", "")))
     head = await repository.log(commit)
