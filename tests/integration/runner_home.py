@@ -20,6 +20,8 @@ from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
 from tidegate.runner.actions.action import Services
+from tidegate.runner.artifacts import Artifacts
+from tidegate.runner.caches import Caches
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.local_jobs import LocalJobs
@@ -95,11 +97,25 @@ class RunnerHome:
         self.build = build or FakeBuild()
         self.feed = RunFeed()
         self.logs = RunLogs(root / "home/runs/logs", self.clock)
-        services = Services(self.open, self.build, root / "home/cache", endpoints=endpoints or {})
+        self.artifacts = Artifacts(root / "home/runs/artifacts", self.clock)
+        self.caches = Caches(root / "home/runs/caches", self.clock)
+        services = Services(
+            self.open,
+            self.build,
+            root / "home/cache",
+            endpoints=endpoints or {},
+            artifacts=self.artifacts,
+            caches=self.caches,
+        )
         self.jobs = LocalJobs(root / "home/runs/work", services, self.clock, hidden=(root / "home",))
         self.runner = RunnerController(hosted(self.open), self.feed)
         self.runs = WorkflowRunController(
-            jobs=self.jobs, logs=self.logs, feed=self.feed, tokens=self.tokens, repositories=hosted(self.open)
+            jobs=self.jobs,
+            logs=self.logs,
+            feed=self.feed,
+            tokens=self.tokens,
+            repositories=hosted(self.open),
+            artifacts=self.artifacts,
         )
         self.manager = Manager(self.store, self.clock, [self.runner, self.runs])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.app.cluster_runs import LACKING
 from tidegate.base.errors import NotFound
 from tidegate.runner.actions import BUILT_IN
 from tidegate.runner.linking import linked_in
@@ -140,6 +141,17 @@ def test_a_row_says_what_happens(row):
 def test_the_actions_that_are_built_in_are_named():
     (listed,) = re.findall(r"Built in are (.*?), of any ref\.", PAGE, re.DOTALL)
     assert set(re.findall(r"`([^`]+)`", listed)) == set(BUILT_IN)
+
+
+def test_what_a_cluster_has_no_place_for_is_refused_by_name_in_actions_too():
+    used = {"act/action.yml": "runs: {using: composite, steps: [{uses: actions/cache@v4, with: {key: a, path: b}}]}"}
+    text = step("{uses: ./act}", "{uses: actions/upload-artifact@v4}", "{uses: actions/checkout@v4}")
+    with pytest.raises(InvalidWorkflow) as error:
+        linked_in(Tree({CI: text, **used}), CI, LACKING)
+    assert re.search(r"act/action.yml:1:\d+: the action 'actions/cache@v4' is not supported in", str(error.value))
+    assert "the action 'actions/upload-artifact@v4' is not supported in a cluster yet" in str(error.value)
+    assert len(error.value.problems) == 2
+    assert set(LACKING) <= set(BUILT_IN)
 
 
 def test_an_action_of_another_repository_is_refused_by_name():

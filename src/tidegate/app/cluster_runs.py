@@ -20,6 +20,15 @@ from tidegate.runner.logs import RunLogs
 from tidegate.runner.repositories import Repositories
 from tidegate.runner.runs import WorkflowRunController
 
+LACKING = (
+    "actions/upload-artifact",
+    "actions/download-artifact",
+    "actions/cache",
+    "actions/cache/restore",
+    "actions/cache/save",
+)
+"""What a Pod can't do: nothing but the lines of its log leaves it."""
+
 
 async def runner_controllers(
     client: KubeClient,
@@ -39,7 +48,12 @@ async def runner_controllers(
     return [
         RunnerController(repositories, feed),
         WorkflowRunController(
-            jobs=jobs, logs=RunLogs(logs, clock), feed=feed, tokens=NoTokens(), repositories=repositories
+            jobs=jobs,
+            logs=RunLogs(logs, clock),
+            feed=feed,
+            tokens=NoTokens(),
+            repositories=repositories,
+            lacking=LACKING,
         ),
     ]
 

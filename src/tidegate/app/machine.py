@@ -42,6 +42,8 @@ from tidegate.oci.credentials import Access
 from tidegate.oci.facts_cache import FactsCache
 from tidegate.oci.provenance import revision_of_image
 from tidegate.runner.actions.action import Services
+from tidegate.runner.artifacts import Artifacts
+from tidegate.runner.caches import Caches
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.local_jobs import LocalJobs
@@ -222,6 +224,8 @@ class App:
             bases=self.settings.bases,
             endpoints=endpoints(self.settings, self.port),
             server_url=self._server_url(),
+            artifacts=Artifacts(self.home.runs / "artifacts", self.clock),
+            caches=Caches(self.home.runs / "caches", self.clock),
         )
         jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
         await jobs.sweep()
@@ -239,6 +243,7 @@ class App:
                 tokens=self.authorizer,
                 repositories=hosted(self._repository),
                 server_url=self._server_url(),
+                artifacts=services.artifacts,
             ),
         ]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from tidegate.base.errors import TidegateError
 from tidegate.runner.request import SKIPPED
 from tidegate.workflow.action_file import ActionInput, CompositeAction
-from tidegate.workflow.model import Job, RunDefaults, Scalar, Step, Workflow
+from tidegate.workflow.model import Condition, Job, RunDefaults, Scalar, Step, Workflow
 from tidegate.workflow.resolve import (
     Scope,
     boolean_value,
@@ -94,6 +94,16 @@ class StepEvaluator(Protocol):
         except TidegateError as error:
             return Opening(self._name(step, scope), scope, runs=False, error=error)
         return Opening(self._name(step, scope), scope, runs, minutes, cleaning=before.cancelled)
+
+    def open_post(self, name: str, condition: Condition, before: Before) -> Opening:
+        """Look at what a step has still to do, when all steps are over."""
+        scope = self._scope(before)
+        status = status_functions(failed=before.failed, cancelled=before.cancelled)
+        try:
+            runs = holds(condition, scope.calling(status))
+        except TidegateError as error:
+            return Opening(name, scope, runs=False, error=error)
+        return Opening(name, scope, runs, cleaning=before.cancelled)
 
     def script(self, step: Step, scope: Scope) -> Script:
         """A `run:` step's script. Raises InvalidInput."""

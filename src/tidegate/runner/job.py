@@ -12,17 +12,18 @@ from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, TIMED_OUT, JobOutcome
 from tidegate.runner.steps import Frame, StepWork, Stopping, identity_of
 from tidegate.runner.waiting import end
-from tidegate.runner.workbench import Workbench
+from tidegate.runner.workbench import Post, Workbench
 from tidegate.workflow.model import Step
 
 
 class JobExecution:
-    """One job's steps on an open workbench."""
+    """One job's steps on an open workbench. `last_number` is that of the last step so far, as shown."""
 
     def __init__(self, evaluator: Evaluator, bench: Workbench, services: Services, report: JobEvents):
         self._evaluator = evaluator
         self._bench = bench
         self._report = report
+        self.last_number = 0
         self._stopping = Stopping()
         self._frame = Frame(evaluator, bench.state)
         self._work = StepWork(bench, services, self._stopping)
@@ -33,7 +34,11 @@ class JobExecution:
         try:
             await self._prepare_env()
             for number, step in enumerate(self._evaluator.job.steps, first_number):
+                self.last_number = number
                 await self._step(number, step)
+            while self._bench.state.posts:  # the last first, as GitHub has it
+                self.last_number += 1
+                await self._post(self.last_number, self._bench.state.posts.pop())
             return await self._conclude()
         finally:
             await end(watch)
@@ -68,6 +73,18 @@ class JobExecution:
         result = await self._work.do(step, opening, frame)
         ended = {"status": "completed", "conclusion": result.conclusion}
         await self._report.step(shown | ended | {"completedAt": rfc3339(bench.clock.now())})
+
+    async def _post(self, number: int, post: Post) -> None:
+        bench, frame = self._bench, self._frame
+        bench.at_step(str(number))
+        opening = await self._work.open_post(post, frame)
+        shown = {"id": f"__post_{number}", "number": number, "name": bench.masker.mask(post.name)}
+        shown["startedAt"] = rfc3339(bench.clock.now())
+        if opening.runs:
+            await self._report.step(shown | {"status": "in_progress"})
+        conclusion = await self._work.do_post(post, opening, frame)
+        ended = {"status": "completed", "conclusion": conclusion, "completedAt": rfc3339(bench.clock.now())}
+        await self._report.step(shown | ended)
 
     async def _conclude(self) -> JobOutcome:
         outputs: dict[str, str] = {}

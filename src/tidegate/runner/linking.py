@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import islice
 
 from tidegate.base.errors import NotFound, TidegateError
@@ -18,17 +19,18 @@ from tidegate.workflow.support import unsupported
 WORKFLOWS_LIMIT = 500
 
 
-def linked_workflow(repository: Repository, commit: str, path: str) -> Linked:
-    """The workflow at `path` of a commit, and those that it calls. Blocks.
+def linked_workflow(repository: Repository, commit: str, path: str, lacking: Collection[str] = ()) -> Linked:
+    """The workflow at `path` of a commit, and those that it calls. `lacking` are built-in actions for which this home
+    has no place. Blocks.
 
     Raises InvalidWorkflow with everything in any of them, and in the actions of the repository that they use, that
     keeps it from running here; NotFound.
     """
     with repository.files(commit) as files:
-        return linked_in(files, path)
+        return linked_in(files, path, lacking)
 
 
-def linked_in(files: Files, path: str) -> Linked:
+def linked_in(files: Files, path: str, lacking: Collection[str] = ()) -> Linked:
     """The same from a tree of files."""
 
     def read(name: str) -> bytes | None:
@@ -43,8 +45,8 @@ def linked_in(files: Files, path: str) -> Linked:
 
     linked, problems = link(parse_workflow(files.read(path), path), called)
     workflows = list(linked.every())
-    found = [*problems, *local_problems(workflows, read)]
-    found += [said for one in workflows for said in (*unsupported(one), *action_problems(one))]
+    found = [*problems, *local_problems(workflows, read, lacking)]
+    found += [said for one in workflows for said in (*unsupported(one), *action_problems(one, lacking))]
     if found:
         raise InvalidWorkflow(in_order(found, [one.file for one in workflows]))
     return linked

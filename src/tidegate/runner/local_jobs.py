@@ -61,6 +61,9 @@ class LocalJobs:
     async def sweep(self) -> None:
         """Delete what jobs of a process that died have left. Call it before the first job."""
         await asyncio.to_thread(remove, self._root)
+        for shelf in (self._services.artifacts, self._services.caches):
+            if shelf is not None:
+                await asyncio.to_thread(shelf.sweep)
 
     async def run(self, job: Mapping[str, Any], events: JobEvents) -> Mapping[str, Any]:
         """Run a job to its end. Cancelling the task that awaits this ends all its processes at once.
@@ -115,7 +118,7 @@ class LocalJobs:
         evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts, functions))
         execution = JobExecution(evaluator, bench, self._services, events)
         outcome = await execution.run(first_number=2)
-        last = len(workflow.jobs[request.job].steps) + 2
+        last = execution.last_number + 1
         await reporter.begin(last, COMPLETE)
         bench.at_step(str(last))
         await bench.say("What is left of the job's processes is ended now, and its workspace deleted.")

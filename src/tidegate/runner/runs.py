@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from tidegate.engine.secrets import read_secret
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
+from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.asking import is_asked_again, keeps_what_succeeded
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
@@ -71,7 +72,9 @@ class _Prepared:
 
 
 class WorkflowRunController:
-    """Runs WorkflowRuns, each job through the port `jobs`, with a token of its own from `tokens`."""
+    """Runs WorkflowRuns, each job through the port `jobs`, with a token of its own from `tokens`. `artifacts` go with
+    their runs; `lacking` are built-in actions for which this home has no place.
+    """
 
     name = "runner-controller"
     group = GROUP
@@ -88,6 +91,8 @@ class WorkflowRunController:
         repositories: Repositories,
         server_url: str = "https://github.com",
         kept: int = KEPT,
+        artifacts: Artifacts | None = None,
+        lacking: Collection[str] = (),
     ):
         self._jobs = jobs
         self._logs = logs
@@ -96,6 +101,8 @@ class WorkflowRunController:
         self._repositories = repositories
         self._server_url = server_url
         self._kept = kept
+        self._artifacts = artifacts
+        self._lacking = lacking
         self._places = Places()
         self._groups = Groups()
 
@@ -104,6 +111,8 @@ class WorkflowRunController:
         key, status = key_of(obj), obj.get("status") or {}
         if obj["metadata"].get("deletionTimestamp"):
             await asyncio.to_thread(self._logs.delete, key.name)
+            if self._artifacts is not None:
+                await asyncio.to_thread(self._artifacts.delete_all, key.name)
             return Handled()
         rerun = annotation(obj, RERUN)
         if status.get("status") == COMPLETED and not is_asked_again(obj):
@@ -172,7 +181,7 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
-        linked = await asyncio.to_thread(linked_workflow, repository, run.commit, run.workflow)
+        linked = await asyncio.to_thread(linked_workflow, repository, run.commit, run.workflow, self._lacking)
         workflow = linked.workflow
         facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
         scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
@@ -301,6 +310,8 @@ class WorkflowRunController:
                 continue
         names = {key_of(run).name for run in (await ctx.store.list(GROUP, KIND)).items}
         await asyncio.to_thread(self._logs.keep_only, names)
+        if self._artifacts is not None:
+            await asyncio.to_thread(self._artifacts.keep_only, names)
 
 
 async def _waits_for_its_runner(obj: Object, ctx: Context) -> bool:

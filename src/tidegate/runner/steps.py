@@ -18,11 +18,11 @@ from tidegate.runner.actions.local import is_local, read_local
 from tidegate.runner.evaluation import ActionEvaluator, Before, Opening, StepEvaluator, StepResult, env_of
 from tidegate.runner.layout import TEMP
 from tidegate.runner.place import Program
-from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS
+from tidegate.runner.request import CANCELLED, FAILURE, SKIPPED, SUCCESS
 from tidegate.runner.step_files import StepFiles
 from tidegate.runner.step_output import StepOutput
 from tidegate.runner.waiting import end
-from tidegate.runner.workbench import JobState, Workbench
+from tidegate.runner.workbench import JobState, Post, Workbench
 from tidegate.workflow.action_file import MOST_DEEP
 from tidegate.workflow.model import Step
 from tidegate.workflow.resolve import Scope
@@ -99,13 +99,32 @@ class StepWork:
             await self._say_error(opening.error)
             result.outcome = result.conclusion = FAILURE
         elif opening.runs:
+            known = len(frame.state.posts)
             result.outcome = result.conclusion = await self._perform(step, opening, frame, result)
-            if result.outcome == FAILURE and frame.evaluator.continues(step, opening.scope):
+            if result.outcome == FAILURE and await asyncio.to_thread(frame.evaluator.continues, step, opening.scope):
                 result.conclusion = SUCCESS
+            for post in frame.state.posts[known:]:
+                post.name = post.name or f"Post {opening.name}"
         frame.failed = frame.failed or result.conclusion == FAILURE
         frame.cancelled = frame.cancelled or result.conclusion == CANCELLED
         frame.results[identity_of(step)] = result
         return result
+
+    async def open_post(self, post: Post, frame: Frame) -> Opening:
+        """Look at what a step has still to do."""
+        before = frame.before(self._stopping)
+        return await asyncio.to_thread(frame.evaluator.open_post, post.name, post.condition, before)
+
+    async def do_post(self, post: Post, opening: Opening, frame: Frame) -> str:
+        """Do what a step has still to do, if it is to be done; its conclusion."""
+        if opening.error is not None:
+            await self._say_error(opening.error)
+        conclusion = FAILURE if opening.error is not None else SKIPPED
+        if opening.runs:
+            conclusion = await self._told(self._bounded(_succeeding(post), opening, outermost=True, holds=False))
+        frame.failed = frame.failed or conclusion == FAILURE
+        frame.cancelled = frame.cancelled or conclusion == CANCELLED
+        return conclusion
 
     async def _say_error(self, error: TidegateError) -> None:
         await self._bench.say(f"##[error]{error}", *([error.remedy] if error.remedy else []))
@@ -114,9 +133,13 @@ class StepWork:
         """Run a step that is to run; its outcome."""
         local = step.uses is not None and is_local(step.uses)
         work = self._script if step.run is not None else self._local_action if local else self._action
+        doing = work(step, opening.scope, frame, result)
+        return await self._told(self._bounded(doing, opening, outermost=not frame.depth, holds=local))
+
+    async def _told(self, work: Coroutine[Any, Any, str]) -> str:
+        """The outcome of work, whose error is told."""
         try:
-            doing = work(step, opening.scope, frame, result)
-            return await self._bounded(doing, opening, outermost=not frame.depth, holds=local)
+            return await work
         except TidegateError as error:
             await self._say_error(error)
             return FAILURE
@@ -246,6 +269,11 @@ class StepWork:
     async def _say_opening(self, step: Step, scope: Scope, given: Mapping[str, str]) -> None:
         shown = ["with:", *(f"  {name}: {value}" for name, value in given.items())] if given else []
         await self._bench.say(f"##[group]Run {step.uses}", *shown, *_shown_env(env_of(scope)))
+
+
+async def _succeeding(post: Post) -> str:
+    await post.work()
+    return SUCCESS
 
 
 def _shown_env(env: dict[str, str]) -> list[str]:

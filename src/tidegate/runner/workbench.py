@@ -6,7 +6,7 @@ One for each job, thrown away with it. Whatever leaves through it (log, progress
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from tidegate.runner.folder import JobFolder
 from tidegate.runner.layout import Layout
 from tidegate.runner.place import Lines, Program, Running
 from tidegate.runner.request import JobRequest, PushedImage
+from tidegate.workflow.model import Condition
 
 PROGRAM_TIMEOUT = 600.0
 
@@ -30,6 +31,17 @@ class Starter(Protocol):
 
 
 @dataclass(slots=True)
+class Post:
+    """What a step has still to do when all steps are over: its work, and the condition under which it is done. Its
+    name is given by whoever runs the step.
+    """
+
+    condition: Condition
+    work: Callable[[], Awaitable[None]]
+    name: str = ""
+
+
+@dataclass(slots=True)
 class JobState:
     """What earlier steps leave to later ones."""
 
@@ -37,6 +49,7 @@ class JobState:
     path: list[str] = field(default_factory=list)
     logins: dict[str, Login] = field(default_factory=dict, repr=False)
     images: list[PushedImage] = field(default_factory=list)
+    posts: list[Post] = field(default_factory=list)
     masked_lines: int = 0
 
 

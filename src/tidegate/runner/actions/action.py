@@ -11,6 +11,8 @@ from tidegate.base.errors import InvalidInput, Where
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.git.repository import Repository
 from tidegate.oci.auth import Endpoint
+from tidegate.runner.artifacts import Artifacts
+from tidegate.runner.caches import Caches
 from tidegate.runner.workbench import Workbench
 
 
@@ -47,7 +49,7 @@ class Services:
     `repository` opens a hosted repository by `OWNER/NAME` (None where there is none). `build` makes images, with a
     folder `cache` that builds share, `bases` that stand in for names in FROM, and `endpoints`, by host, where this
     home's own registry answers: only a run's own token ever goes there. `mirrors` says for a host from which URL bases
-    are pulled.
+    are pulled. `artifacts` and `caches` are None where there is no place for them.
     """
 
     repository: Callable[[str], Repository | None]
@@ -57,6 +59,8 @@ class Services:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
     server_url: str = "https://github.com"
+    artifacts: Artifacts | None = None
+    caches: Caches | None = None
 
 
 @dataclass(frozen=True, slots=True)

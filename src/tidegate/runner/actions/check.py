@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from tidegate.base.errors import Where
 from tidegate.runner.actions import BUILT_IN, built_in
@@ -14,21 +14,28 @@ from tidegate.workflow.source import Source
 Said = tuple[str, Where, str]
 
 
-def action_problems(workflow: Workflow) -> list[Problem]:
-    """What keeps the workflow's steps from running here, each with its place."""
+def action_problems(workflow: Workflow, lacking: Collection[str] = ()) -> list[Problem]:
+    """What keeps the workflow's steps from running here, each with its place. `lacking` are built-in actions for which
+    this home has no place.
+    """
     say = (workflow.source or Source(b"", workflow.file)).problem
-    found = (said for _, step in workflow.steps() for said in step_problems(step))
+    found = (said for _, step in workflow.steps() for said in step_problems(step, lacking))
     return [say(message, where, remedy) for message, where, remedy in found]
 
 
-def step_problems(step: Step) -> Iterator[Said]:
+def step_problems(step: Step, lacking: Collection[str] = ()) -> Iterator[Said]:
     """What keeps one step from running here, with its place and a way out."""
-    yield from _uses(step)
+    yield from _uses(step, lacking)
     yield from _inputs(step)
 
 
-def _uses(step: Step) -> Iterator[Said]:
-    if step.uses is None or built_in(step.uses) is not None:
+def _uses(step: Step, lacking: Collection[str]) -> Iterator[Said]:
+    if step.uses is None:
+        return
+    if (action := built_in(step.uses)) is not None:
+        if action.inputs.action in lacking:
+            why = f"the action {step.uses!r} is not supported in a cluster yet"
+            yield why, step.uses_where, "leave the step out, or keep the files in an image or a registry"
         return
     if step.uses.startswith(("docker://", "./", ".\\")):
         return  # named by the language's own list, or looked at where the action's file is at hand

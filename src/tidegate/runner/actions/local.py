@@ -5,7 +5,7 @@ their turn has come, since that is what the job has checked out.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.runner.actions.check import step_problems
@@ -23,11 +23,11 @@ def is_local(uses: str) -> bool:
     return uses.startswith(("./", ".\\"))
 
 
-def local_problems(workflows: Iterable[Workflow], read: Read) -> list[Problem]:
+def local_problems(workflows: Iterable[Workflow], read: Read, lacking: Collection[str] = ()) -> list[Problem]:
     """What keeps the commit's own actions that these workflows use from running here, each at its line.
 
     `read` gives a file of the commit, None where it is not there: a step before may put the action there, so that is
-    no problem yet.
+    no problem yet. `lacking` are built-in actions for which this home has no place.
     """
     found: list[Problem] = []
     waiting: list[tuple[str, int]] = []
@@ -55,7 +55,7 @@ def local_problems(workflows: Iterable[Workflow], read: Read) -> list[Problem]:
         except InvalidWorkflow as error:
             found += error.problems
             continue
-        found += _unsupported(action)
+        found += _unsupported(action, lacking)
         look(action.steps, action.source, depth + 1)
     return found
 
@@ -84,9 +84,10 @@ def read_local(bench: Workbench, step: Step) -> tuple[CompositeAction, str]:
     )
 
 
-def _unsupported(action: CompositeAction) -> list[Problem]:
+def _unsupported(action: CompositeAction, lacking: Collection[str] = ()) -> list[Problem]:
     say = (action.source or Source(b"", action.file)).problem
-    found = [say(message, where, remedy) for one in action.steps for message, where, remedy in step_problems(one)]
+    problems = (said for one in action.steps for said in step_problems(one, lacking))
+    found = [say(message, where, remedy) for message, where, remedy in problems]
     images = [step for step in action.steps if (step.uses or "").startswith("docker://")]
     remedy = "run the program in a step"
     return found + [say("actions from images are not supported yet", step.uses_where, remedy) for step in images]
