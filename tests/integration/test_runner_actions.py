@@ -1,5 +1,6 @@
 """The built-in actions in real jobs; only the builder is a fake."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ sys.path.append(str(Path(__file__).parent))  # these folders are no packages
 
 from runner_home import RunnerHome, git, workflow
 
+VERSION_OF_NODE = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
 pytestmark = pytest.mark.integration
 
 
@@ -102,6 +104,38 @@ async def test_the_machines_python_is_used_where_it_fits(home):
     assert f"is {version}" in log
     assert "this machine has no Python 3.99" in log
     assert conclusions(run)["too new"] == "failure"
+
+
+async def test_the_machines_node_is_used_where_it_fits(home):
+    version = VERSION_OF_NODE
+    major = version[1:].partition(".")[0]
+    home.commit({"package.json": f'{{"engines": {{"node": ">={major}"}}}}', "package-lock.json": "{}"})
+    steps = f"""
+- uses: actions/checkout@v4
+- id: node
+  uses: actions/setup-node@v4
+  with: {{node-version: "{major}.x"}}
+- uses: actions/setup-node@v4
+  with: {{node-version-file: package.json, cache: npm}}
+- run: echo "is ${{{{ steps.node.outputs.node-version }}}} $(node --version)"; mkdir -p ~/.npm; echo kept > ~/.npm/file
+- name: too new
+  if: github.run_number == 2
+  uses: actions/setup-node@v4
+  with: {{node-version: "99"}}
+"""
+    run, log = await run_steps(home, steps)
+    assert run["status"]["conclusion"] == "success", log
+    assert f"is {version} {version}" in log
+    assert "Cache saved with key: node-cache-Linux-" in log
+    home.commit(workflow(steps.replace("; mkdir -p ~/.npm; echo kept >", "; cat")))
+    async with home.running():
+        home.push()
+        await home.finished(2)
+    runs = {one["spec"]["runNumber"]: one for one in await home.all_runs()}
+    log = home.log(runs[2])
+    assert "\nkept\n" in log
+    assert f"this machine has Node.js {version}, not 99" in log
+    assert conclusions(runs[2])["too new"] == "failure"
 
 
 async def test_without_a_context_the_commit_itself_is_built(home):

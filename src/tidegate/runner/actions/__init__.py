@@ -15,6 +15,7 @@ from tidegate.runner.actions.action import Action
 BUILT_IN: Mapping[str, tuple[str, str]] = {
     "actions/checkout": ("checkout", "Checkout"),
     "actions/setup-python": ("setup_python", "SetupPython"),
+    "actions/setup-node": ("setup_node", "SetupNode"),
     "actions/upload-artifact": ("artifacts", "UploadArtifact"),
     "actions/download-artifact": ("artifacts", "DownloadArtifact"),
     "actions/cache": ("cache", "CacheBoth"),
