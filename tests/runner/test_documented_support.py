@@ -102,7 +102,7 @@ ROWS = {
     "`steps[*].uses: $/…`": (step("{uses: $/act}"), "an action of the running commit ('$/…') is not supported yet"),
     "JavaScript actions of the repository": (
         step("{uses: ./act}"),
-        "JavaScript actions (node24) are not supported yet",
+        "",
         SCRIPT,
     ),
     "`steps[*].uses: docker://…`": (

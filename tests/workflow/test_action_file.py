@@ -6,11 +6,11 @@ import textwrap
 
 import pytest
 
-from tidegate.workflow.action_file import CompositeAction, parse_action
+from tidegate.workflow.action_file import ActionFile, parse_action
 from tidegate.workflow.problems import InvalidWorkflow
 
 
-def read(text: str) -> CompositeAction:
+def read(text: str) -> ActionFile:
     return parse_action(textwrap.dedent(text).encode(), "a/action.yml")
 
 
@@ -67,7 +67,9 @@ STEPS = "steps: [{run: x, shell: bash}]}"
     [
         ("name: x", "the key 'runs' is missing here"),
         ("runs: {main: x}", "the key 'using' is missing here"),
-        ("runs: {using: node24, main: index.js}", "JavaScript actions (node24) are not supported yet"),
+        ("runs: {using: node24}", "the key 'main' is missing here"),
+        ("runs: {using: node20, main: a.js, steps: []}", "unexpected key 'steps'"),
+        ("runs: {using: node20, main: a.js, post-if: secrets.a}", "secrets"),
         ("runs: {using: docker, image: Dockerfile}", "actions from images are not supported yet"),
         ("runs: {using: node99}", "'node99' is not known here"),
         ("runs: {using: composite}", "the key 'steps' is missing here"),
@@ -107,3 +109,29 @@ def test_every_problem_is_shown_at_once_in_order() -> None:
         "a/action.yml:6:7: a 'run' step of an action needs a 'shell'",
         "a/action.yml:7:13: 'nothing' names no action",
     ]
+
+
+# "Example: Using Node.js v20" and "Example: Using runs.post" of the same page.
+SCRIPTS = """
+name: Node
+inputs: {who: {default: tide}}
+outputs: {said: {description: What was said}}
+runs:
+  using: 'node20'
+  pre: 'setup.js'
+  main: 'main.js'
+  post: 'cleanup.js'
+  post-if: runner.os == 'linux'
+"""
+
+
+def test_a_javascript_action_is_read_with_its_scripts() -> None:
+    action = read(SCRIPTS)
+    scripts = action.scripts
+    assert scripts is not None
+    assert (scripts.node, scripts.main, scripts.post, scripts.pre) == (20, "main.js", "cleanup.js", "setup.js")
+    assert (scripts.post_condition.source, scripts.post_condition.has_status) == ("runner.os == 'linux'", True)
+    assert (action.steps, dict(action.outputs)) == ((), {})
+    always = read("runs: {using: node24, main: a.js, post: b.js}").scripts
+    assert always is not None
+    assert always.post_condition.source == "always()"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tidegate.base.errors import TidegateError
 from tidegate.runner.request import SKIPPED
-from tidegate.workflow.action_file import ActionInput, CompositeAction
+from tidegate.workflow.action_file import ActionFile, ActionInput
 from tidegate.workflow.model import Condition, Job, RunDefaults, Scalar, Step, Workflow
 from tidegate.workflow.resolve import (
     Scope,
@@ -177,13 +177,13 @@ class Evaluator(StepEvaluator):
 
 @dataclass(frozen=True, slots=True)
 class ActionEvaluator(StepEvaluator):
-    """The expressions of a composite action that is in use."""
+    """The expressions of an action of the workspace that is in use."""
 
-    action: CompositeAction
+    action: ActionFile
     base: Scope
 
     @classmethod
-    def using(cls, action: CompositeAction, scope: Scope, given: Mapping[str, str], path: str) -> ActionEvaluator:
+    def using(cls, action: ActionFile, scope: Scope, given: Mapping[str, str], path: str) -> ActionEvaluator:
         """The action as a step uses it: `scope` is the step's, `given` what it says under `with` (names in lower case),
         `path` the action's folder as the job sees it. Raises InvalidInput.
         """

@@ -36,6 +36,7 @@ class Said:
     env: Mapping[str, str]
     path: tuple[str, ...]
     summary: str
+    state: Mapping[str, str]
 
 
 class StepFiles:
@@ -55,12 +56,12 @@ class StepFiles:
     def read(self) -> Said:
         """What the step wrote. Raises InvalidInput or LimitExceeded where a file is not as it must be."""
         summary = self._text("GITHUB_STEP_SUMMARY", SUMMARY_LIMIT)
-        parse_values(self._text("GITHUB_STATE", _READ_LIMIT), "GITHUB_STATE")
         return Said(
             outputs=parse_values(self._text("GITHUB_OUTPUT", _READ_LIMIT), "GITHUB_OUTPUT"),
             env=parse_environment(self._text("GITHUB_ENV", _READ_LIMIT)),
             path=tuple(parse_paths(self._text("GITHUB_PATH", _READ_LIMIT))),
             summary=summary,
+            state=parse_values(self._text("GITHUB_STATE", _READ_LIMIT), "GITHUB_STATE"),
         )
 
     def remove(self) -> None:

@@ -26,10 +26,11 @@ MASKS_LIMIT = 300
 
 
 class StepOutput:
-    """Takes one step's lines. `outputs` are those set by commands; `refused` says what the step may not do."""
+    """Takes one step's lines. `outputs` and `state` are set by commands; `refused` says what the step may not do."""
 
     def __init__(self, bench: Workbench):
         self.outputs: dict[str, str] = {}
+        self.state: dict[str, str] = {}
         self.refused: str | None = None
         self._bench = bench
         self._reader = CommandReader()
@@ -81,7 +82,9 @@ class StepOutput:
                 return (f"##[error]{message}",)
             case Echo(on):
                 self._echo = on
-            case SaveState() | Debug() | Hidden():
+            case SaveState(name, value):
+                self.state[name] = value
+            case Debug() | Hidden():
                 pass
         return (line,) if self._echo else None
 

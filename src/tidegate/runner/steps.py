@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError
@@ -17,13 +17,14 @@ from tidegate.runner.actions.check import unknown_inputs
 from tidegate.runner.actions.local import is_local, read_local
 from tidegate.runner.evaluation import ActionEvaluator, Before, Opening, StepEvaluator, StepResult, env_of
 from tidegate.runner.layout import TEMP
+from tidegate.runner.node import found_node, inputs_as_variables, state_as_variables
 from tidegate.runner.place import Program
 from tidegate.runner.request import CANCELLED, FAILURE, SKIPPED, SUCCESS
 from tidegate.runner.step_files import StepFiles
 from tidegate.runner.step_output import StepOutput
 from tidegate.runner.waiting import end
 from tidegate.runner.workbench import JobState, Post, Workbench
-from tidegate.workflow.action_file import MOST_DEEP
+from tidegate.workflow.action_file import MOST_DEEP, Scripts
 from tidegate.workflow.model import Step
 from tidegate.workflow.resolve import Scope
 
@@ -178,38 +179,52 @@ class StepWork:
     async def _script(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
         bench, layout = self._bench, self._bench.layout
         script = await asyncio.to_thread(frame.evaluator.script, step, scope)
-        files = StepFiles(bench.folder, layout)
-        files.make()
         path = f"{TEMP}/{secrets.token_hex(16)}{script.shell.suffix}"
         bench.folder.write(path, f"{script.text}\n".encode(), 0o755)
         said = env_of(scope)
-        env = bench.environment({**said, **files.variables, "GITHUB_ACTION": step.id or "__run", **frame.own})
         argv = tuple(script.shell.argv(layout.inside(path)))
         lines = script.text.strip("\n").split("\n")
         await bench.say(f"##[group]Run {lines[0]}", *lines, f"shell: {' '.join(argv)}", *_shown_env(said))
-        output = StepOutput(bench)
         cwd = script.folder if script.folder.startswith("/") else f"{layout.workspace}/{script.folder}".rstrip("/")
+        own = {"GITHUB_ACTION": step.id or "__run", **frame.own}
+        return await self._program(Program(argv, {**said, **own}, cwd), frame, result)
+
+    async def _program(
+        self, program: Program, frame: Frame, result: StepResult, kept: dict[str, str] | None = None
+    ) -> str:
+        """Run a program with the environment that it is given beside the job's, and take what it leaves behind; `kept`
+        gets its state.
+        """
+        files = StepFiles(self._bench.folder, self._bench.layout)
+        files.make()
+        env = self._bench.environment({**program.env, **files.variables})
+        output = StepOutput(self._bench)
         try:
-            code = await bench.run(Program(argv, env, cwd), output.take)
+            code = await self._bench.run(replace(program, env=env), output.take)
         finally:
             await output.end()
-            await self._take(files, output, frame, result)
+            await self._take(files, output, frame, result, kept)
         if code != 0:
             raise _StepFailedError(f"Process completed with exit code {code}.")
         if output.refused:
             raise _StepFailedError(output.refused)
         return SUCCESS
 
-    async def _take(self, files: StepFiles, output: StepOutput, frame: Frame, result: StepResult) -> None:
+    async def _take(
+        self, files: StepFiles, output: StepOutput, frame: Frame, result: StepResult, kept: dict[str, str] | None
+    ) -> None:
         """What the step leaves behind, also where it failed."""
         said = await asyncio.to_thread(files.read)
         files.remove()
         outputs, state = {**output.outputs, **said.outputs}, self._bench.state
-        kept = [value for found in frame.results.values() for value in found.outputs.values()]
-        kept += [*outputs.values(), *{**state.env, **said.env}.values()]
-        if sum(map(len, kept)) > KEPT_LIMIT:
+        own = {**output.state, **said.state} if kept is not None else {}
+        values = [value for found in frame.results.values() for value in found.outputs.values()]
+        values += [*outputs.values(), *own.values(), *{**state.env, **said.env}.values()]
+        if sum(map(len, values)) > KEPT_LIMIT:
             raise LimitExceeded(f"the steps' outputs and variables come to more than {KEPT_LIMIT} characters")
         result.outputs |= outputs
+        if kept is not None:
+            kept |= own
         state.env.update(said.env)
         state.path[:0] = said.path
         if said.summary:
@@ -234,7 +249,7 @@ class StepWork:
         return SUCCESS
 
     async def _local_action(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
-        """Run the steps of a composite action of the workspace; its outcome is the worst of theirs."""
+        """Run an action of the workspace: its steps, whose worst outcome is its own, or its scripts."""
         bench = self._bench
         if frame.depth >= MOST_DEEP:
             raise LimitExceeded(f"actions use each other more than {MOST_DEEP} deep", where=step.uses_where)
@@ -249,6 +264,9 @@ class StepWork:
             elif known[name].deprecation:
                 await bench.say(f"##[warning]Input {name!r} has been deprecated: {known[name].deprecation}")
         evaluator = await asyncio.to_thread(ActionEvaluator.using, action, scope, given, path)
+        if action.scripts is not None:
+            inputs = {**given, **evaluator.base.contexts["inputs"]}
+            return await self._scripts(action.scripts, step, path, inputs, scope, frame, result)
         inner = Frame(
             evaluator,
             bench.state,
@@ -265,6 +283,35 @@ class StepWork:
                 raise value
             result.outputs[name] = value
         return CANCELLED if inner.cancelled else FAILURE if inner.failed else SUCCESS
+
+    async def _scripts(
+        self,
+        scripts: Scripts,
+        step: Step,
+        path: str,
+        inputs: Mapping[str, str],
+        scope: Scope,
+        frame: Frame,
+        result: StepResult,
+    ) -> str:
+        """Run a JavaScript action's main script; its post script is for when all steps are over."""
+        bench, state = self._bench, dict[str, str]()
+        node = await found_node(bench, scripts.node)
+        if scripts.pre:
+            await bench.say(
+                "##[warning]The action's 'pre' is not run: an action of the workspace is not there yet then."
+            )
+        said = {**env_of(scope), **inputs_as_variables(inputs), "GITHUB_ACTION": step.id or "__self"}
+        program = Program((node, f"{path}/{scripts.main}"), said, bench.layout.workspace)
+        if scripts.post:
+
+            async def post() -> None:
+                env = {**bench.state.env, **said, **state_as_variables(state)}
+                await self._program(Program((node, f"{path}/{scripts.post}"), env, program.cwd), frame, StepResult())
+
+            bench.state.posts.append(Post(scripts.post_condition, post))
+        opening = Opening("", scope, runs=True, cleaning=bool(self._stopping.reason))
+        return await self._bounded(self._program(program, frame, result, state), opening, outermost=False, holds=False)
 
     async def _say_opening(self, step: Step, scope: Scope, given: Mapping[str, str]) -> None:
         shown = ["with:", *(f"  {name}: {value}" for name, value in given.items())] if given else []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tidegate.base.errors import Where
 from tidegate.workflow.cursor import Cursor
-from tidegate.workflow.model import NOWHERE, Scalar, Step
+from tidegate.workflow.model import NOWHERE, Condition, Scalar, Step
 from tidegate.workflow.parse import opened
 from tidegate.workflow.parse_steps import IN_ACTION, read_steps
-from tidegate.workflow.scopes import ACTION_DEFAULT, ACTION_OUTPUT
+from tidegate.workflow.scopes import ACTION_DEFAULT, ACTION_OUTPUT, ACTION_POST_IF
 from tidegate.workflow.source import Source
 
 NAMES = ("action.yml", "action.yaml")
@@ -18,8 +18,12 @@ FILE_LIMIT = 1024 * 1024
 MOST_DEEP = 10
 """Composite actions that use each other, the step's own included."""
 _KEYS = ("name", "author", "description", "inputs", "outputs", "runs", "branding")
-_NODE = ("node12", "node16", "node20", "node24")
+_NODE = ("node16", "node20", "node24")
 _USING = ("composite", "docker", *_NODE)
+_SCRIPTS = ("using", "main", "pre", "pre-if", "post", "post-if")
+
+
+ALWAYS = Condition("always()", None, has_status=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +37,37 @@ class ActionInput:
 
 
 @dataclass(frozen=True, slots=True)
-class CompositeAction:
-    """A composite action: its steps run in the job of the step that uses it."""
+class Scripts:
+    """What a JavaScript action runs: `main`, and `post` when all steps of the job are over and its condition holds.
+    `node` is the version of Node.js that it asks for. `pre` is never run: as on GitHub, it would be before the
+    repository is there.
+    """
+
+    node: int
+    main: str
+    post: str = ""
+    post_condition: Condition = ALWAYS
+    pre: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionFile:
+    """An action: a composite one, whose steps run in the job of the step that uses it, or one of `scripts`."""
 
     file: str
     name: str = ""
     inputs: tuple[ActionInput, ...] = ()
     outputs: Mapping[str, Scalar] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
+    scripts: Scripts | None = None
     where: Where = NOWHERE
     source: Source | None = field(default=None, repr=False, compare=False)
 
 
-def parse_action(data: bytes, file: str) -> CompositeAction:
+def parse_action(data: bytes, file: str) -> ActionFile:
     """The action that a file holds. Follows GitHub's metadata syntax.
 
-    Raises InvalidWorkflow with every problem, each at its line; an action of another sort than composite is one.
+    Raises InvalidWorkflow with every problem, each at its line; that it runs in a container is one.
     """
     source = Source(data, file)
     reading = opened(data, file, source, "an action")
@@ -57,21 +76,24 @@ def parse_action(data: bytes, file: str) -> CompositeAction:
     return action
 
 
-def _action(cursor: Cursor, file: str, source: Source) -> CompositeAction:
+def _action(cursor: Cursor, file: str, source: Source) -> ActionFile:
     fields = cursor.fields(_KEYS, ("runs",))
     runs = fields.get("runs")
     steps: tuple[Step, ...] = ()
+    scripts: Scripts | None = None
     composite = False
     if runs is not None:
         using = runs.child("using").value if isinstance(runs.value, dict) and "using" in runs.value else None
         composite = using == "composite"
-        steps = _composite(runs) if composite else _other(runs)
-    return CompositeAction(
+        steps = _composite(runs) if composite else ()
+        scripts = None if composite else _scripts(runs)
+    return ActionFile(
         file=file,
         name=str(fields["name"].value or "") if "name" in fields else "",
         inputs=tuple(_input(name, entry) for name, entry in _entries(fields.get("inputs")).items()),
         outputs=_outputs(fields.get("outputs")) if composite else {},
         steps=steps,
+        scripts=scripts,
         where=runs.key if runs is not None else NOWHERE,
         source=source,
     )
@@ -82,19 +104,29 @@ def _composite(runs: Cursor) -> tuple[Step, ...]:
     return read_steps(fields["steps"], IN_ACTION) if "steps" in fields else ()
 
 
-def _other(runs: Cursor) -> tuple[Step, ...]:
-    """Name what an action of another sort is; its further settings say nothing that matters here."""
+def _scripts(runs: Cursor) -> Scripts | None:
+    """The scripts of a JavaScript action; what an action of another sort is, is told."""
     entries = runs.entries()
     if "using" not in entries:
         if isinstance(runs.value, dict):
             runs.problem("the key 'using' is missing here", "write `using: composite`", where=runs.key)
-        return ()
+        return None
     using = entries["using"].choice(_USING)
-    if using in _NODE:
-        entries["using"].problem(f"JavaScript actions ({using}) are not supported yet", "do it in a `run` step")
-    elif using == "docker":
+    if using == "docker":
         entries["using"].problem("actions from images are not supported yet", "run the program in a `run` step")
-    return ()
+    if using not in _NODE:
+        return None
+    fields = runs.fields(_SCRIPTS, ("main",))
+    found = Scripts(int(using.removeprefix("node")), _path(fields, "main"), _path(fields, "post"))
+    if "post-if" in fields:
+        # As written: no success() is added to it, as it is to an `if` of a workflow.
+        condition = replace(fields["post-if"].condition(ACTION_POST_IF), has_status=True)
+        found = replace(found, post_condition=condition)
+    return replace(found, pre=_path(fields, "pre"))
+
+
+def _path(fields: Mapping[str, Cursor], name: str) -> str:
+    return fields[name].text() if name in fields else ""
 
 
 def _entries(cursor: Cursor | None) -> dict[str, Cursor]:

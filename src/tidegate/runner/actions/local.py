@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.runner.actions.check import step_problems
 from tidegate.runner.workbench import Workbench
-from tidegate.workflow.action_file import FILE_LIMIT, MOST_DEEP, NAMES, CompositeAction, parse_action
+from tidegate.workflow.action_file import FILE_LIMIT, MOST_DEEP, NAMES, ActionFile, parse_action
 from tidegate.workflow.model import Step, Workflow
 from tidegate.workflow.problems import InvalidWorkflow, Problem
 from tidegate.workflow.source import Source
@@ -60,7 +60,7 @@ def local_problems(workflows: Iterable[Workflow], read: Read, lacking: Collectio
     return found
 
 
-def read_local(bench: Workbench, step: Step) -> tuple[CompositeAction, str]:
+def read_local(bench: Workbench, step: Step) -> tuple[ActionFile, str]:
     """The action that a step names, as the workspace has it, and its folder as the job sees it. Blocks.
 
     Raises NotFound where there is none, InvalidWorkflow where it can't run here.
@@ -84,7 +84,7 @@ def read_local(bench: Workbench, step: Step) -> tuple[CompositeAction, str]:
     )
 
 
-def _unsupported(action: CompositeAction, lacking: Collection[str] = ()) -> list[Problem]:
+def _unsupported(action: ActionFile, lacking: Collection[str] = ()) -> list[Problem]:
     say = (action.source or Source(b"", action.file)).problem
     problems = (said for one in action.steps for said in step_problems(one, lacking))
     found = [say(message, where, remedy) for message, where, remedy in problems]
