@@ -36,6 +36,7 @@ class GitHost:
         self.port = 0
         self.moment = ""
         self.api: Api | None = None
+        self.requests: list[str] = []
         self.before: Callable[[], None] | None = None
         self.after: Callable[[], None] | None = None
         self.asked: Callable[[str, str | None], None] | None = None
@@ -89,6 +90,7 @@ class GitHost:
 
     def reached(self, target: str) -> None:
         """A request has come."""
+        self.requests.append(target)
         if self.before is not None and self.moment in target:
             call, self.before = self.before, None
             call()

@@ -239,12 +239,25 @@ async def test_the_source_believes_our_own_push_and_asks_the_remote_soon(world, 
     await world.select("1.0.1", "a")
     await world.update("a")
     calls.clear()
+    world.host.requests.clear()
     commit, outcome = await world.source()
-    assert (commit, outcome.requeue_after, calls) == (world.host.head(), LOOK_AGAIN, [])
+    assert (commit, outcome.requeue_after) == (world.host.head(), LOOK_AGAIN)
+    assert calls == world.host.requests == []
     theirs = world.host.commit("Push right after it", {"docs.md": "x\n"})
     commit, outcome = await world.source()
     assert (commit, outcome.requeue_after) == (theirs, 600.0)
-    assert "ls-remote" in calls
+    assert world.host.requests != []
+
+
+async def test_where_nothing_is_to_do_one_request_is_made_and_no_child(world, calls):
+    await world.source()
+    await world.select("1.0.0", "a")
+    await world.update("a")
+    calls.clear()
+    world.host.requests.clear()
+    (outcome,) = await world.update("a")
+    assert outcome.message == "repository up-to-date"
+    assert (calls, world.host.requests) == ([], ["/acme/shop.git/git-upload-pack"])
 
 
 async def test_the_source_never_goes_back_to_our_push_from_what_came_after_it(world):

@@ -62,7 +62,7 @@ def make_client(
         )
     try:
         return httpx2.AsyncClient(
-            verify=verify or tls_context(os.environ),
+            verify=verify or _usual_context(*(os.environ.get(name) for name in (*_CA_FILES, "SSL_CERT_DIR"))),
             timeout=timeout,
             limits=limits,
             headers=headers,
@@ -73,6 +73,12 @@ def make_client(
         )
     except (ValueError, httpx2.InvalidURL) as error:
         raise InvalidInput("a proxy of this machine's environment is no URL", remedy="look at HTTPS_PROXY") from error
+
+
+@cache
+def _usual_context(*_values: str | None) -> ssl.SSLContext:
+    """One for all clients under the same variables: the system's authorities take time to read, and memory."""
+    return tls_context(os.environ)
 
 
 def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:

@@ -1,1 +1,3 @@
-"""Talks to git through the `git` program, and nothing else does."""
+"""Talks to git, and nothing else does: through the `git` program, but for one question that HTTP answers at once
+(`quick_refs`).
+"""
