@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.base.errors import Conflict, InvalidInput, LimitExceeded, NotFound, Unavailable
+from tidegate.base.errors import CommandFailed, Conflict, InvalidInput, LimitExceeded, NotFound, Unavailable
 from tidegate.base.files import FILE_LIMIT
 from tidegate.git import recovery
 from tidegate.git.mirror import Mirrors
@@ -199,6 +199,28 @@ async def test_locks_of_a_killed_git_are_removed_and_a_living_repository_is_left
     assert sorted(await repository.recover()) == ["objects/tmp_objdir-incoming-abc", "refs/heads/main.lock"]
     assert await repository.recover() == []
     assert await repository.resolve("main") == first
+
+
+@pytest.mark.parametrize("left", ["config.lock", "HEAD.lock"])
+async def test_a_repository_whose_making_was_killed_is_made_by_the_next_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    monkeypatch.setattr(recovery, "SETTLE_SECONDS", 0.0)
+    half = Repository(tmp_path / "half.git")
+    (half.path / "refs").mkdir(parents=True)
+    (half.path / "objects").mkdir()
+    (half.path / left).touch()
+    await half.init()
+    made = await commit(half, None, {"a": b"1"})
+    await half.update_ref("refs/heads/main", made, None)
+    assert await half.head() == "refs/heads/main"
+    assert not (half.path / left).exists()
+
+
+async def test_what_can_not_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandFailed):
+        await Repository(tmp_path / "file").init()
 
 
 async def test_a_mirror_follows_its_remote_and_pushes_without_force(repository: Repository, tmp_path: Path) -> None:

@@ -36,7 +36,12 @@ class Repository:
         """Create it if it is not there; a half-made one is completed."""
         branch_ref(branch)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        await command.run(plumbing.init_argv(self.path, branch))
+        try:
+            await command.run(plumbing.init_argv(self.path, branch))
+        except CommandFailed:
+            if not await self.recover():  # a `git init` that was killed leaves a lock which refuses every later one
+                raise
+            await command.run(plumbing.init_argv(self.path, branch))
 
     def exists(self) -> bool:
         """Whether a repository is there."""
