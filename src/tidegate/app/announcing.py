@@ -10,7 +10,7 @@ from tidegate.git.files import CommitFiles
 from tidegate.git.repository import Repository
 from tidegate.git.sharing import Shared
 from tidegate.workflow.model import Workflow, WorkflowRunTrigger
-from tidegate.workflow.parse import workflows_in
+from tidegate.workflow.parse import FOLDER, workflows_in
 from tidegate.workflow.problems import InvalidWorkflow
 from tidegate.workflow.publishing import may_push_image
 from tidegate.workflow.triggers import Event, matches
@@ -74,6 +74,8 @@ async def _changed(repository: Repository, old: str | None, new: str) -> list[st
 def _workflows(files: CommitFiles) -> dict[str, Workflow | None]:
     """The workflows of a commit; None for one that can't be read here, which may well run elsewhere. Blocks."""
     with files:
+        if not files.is_dir(FOLDER.rstrip("/")):
+            return {}  # found without listing everything
         return {
             path: one if isinstance(one, Workflow) else None
             for path, one in workflows_in(files)

@@ -15,7 +15,7 @@ from tidegate.base.errors import CommandFailed, LimitExceeded, NotFound
 from tidegate.base.files import FILE_LIMIT
 from tidegate.git.batch import BATCHES, WINDOW, Batch
 from tidegate.git.names import check_object_id
-from tidegate.git.tree import Paths, files_below, folders, root_of
+from tidegate.git.tree import Paths, TreeCache, files_below, folders, root_of
 from tidegate.git.values import TreeEntry
 
 
@@ -80,9 +80,9 @@ class CommitFiles:
             return self._places.entry(self._opened(), path)
 
     def folders(self, ids: Sequence[str]) -> Mapping[str, Sequence[TreeEntry]]:
-        """What folders hold themselves, by their ids."""
+        """What folders hold themselves, by their ids; they are not kept."""
         with self._dropping():
-            return folders(self._opened(), ids)
+            return folders(self._opened(), ids, TreeCache())
 
     def read(self, path: str) -> bytes:
         entry = self.entry(path)

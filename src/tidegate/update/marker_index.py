@@ -18,6 +18,7 @@ from tidegate.update.markers import NOTHING, find_markers
 
 INDEX_LIMIT = 200_000
 KEPT_ENTRIES = 20_000
+AT_ONCE = 64
 ENTRIES_LIMIT = 1_000_000
 """How many folders and files a tree may have: a few that hold each other many times over can name any number."""
 TOO_LARGE = FileMarkers(problems=(Problem(None, "it is too large, so it is not edited"),))
@@ -79,33 +80,36 @@ class MarkerIndex:
         return {} if found == NOTHING else {root: found}
 
     def _learned(self, files: IdentifiedFiles, tree: str) -> dict[str, _Folder]:
-        """Every folder at or below one, by its id; those that are not known are read now."""
+        """Every folder at or below one, by its id; those that are not known are read now, a few at once."""
         here: dict[str, _Folder] = {}
-        read: dict[str, list[TreeEntry]] = {}
-        sizes: dict[str, int] = {}
-        level = [tree]
+        level, entries = [tree], 0
         while level:
             known = self._known(level)
-            unknown = [one for one in level if one not in known]
             here |= known
-            for one, entries in files.folders(unknown).items():
-                sizes[one] = len(entries)
-                read[one] = [entry for entry in entries if entry.type == "tree" or _counts(entry)]
-            if sum(sizes.values()) > ENTRIES_LIMIT:
-                raise _too_many()
-            below = [name_and_id[1] for folder in known.values() for name_and_id in folder.folders]
-            below += [entry.id for one in unknown for entry in read[one] if entry.type == "tree"]
-            level = [one for one in dict.fromkeys(below) if one not in here and one not in read]
-        contents = self._contents(files, [entry.id for found in read.values() for entry in found if _counts(entry)])
-        for one, found in read.items():
-            marked = ((entry.path, contents[entry.id]) for entry in found if _counts(entry))
-            here[one] = _Folder(
-                tuple(pair for pair in marked if pair[1] != NOTHING),
-                tuple((entry.path, entry.id) for entry in found if entry.type == "tree"),
-                sizes[one],
-            )
-        self._keep((one, here[one]) for one in read)
+            unknown = [one for one in level if one not in known]
+            for start in range(0, len(unknown), AT_ONCE):
+                read = self._read(files, unknown[start : start + AT_ONCE])
+                here |= read
+                entries += sum(folder.size for folder in read.values())
+                if entries > ENTRIES_LIMIT:
+                    raise _too_many()
+            below = (one for folder in level for _, one in here[folder].folders)
+            level = [one for one in dict.fromkeys(below) if one not in here]
         return here
+
+    def _read(self, files: IdentifiedFiles, trees: Sequence[str]) -> dict[str, _Folder]:
+        made = {}
+        for tree, entries in files.folders(trees).items():
+            looked_at = [entry for entry in entries if entry.is_file and is_yaml(entry.path)]
+            contents = self._contents(files, [entry.id for entry in looked_at])
+            found = ((entry.path, contents[entry.id]) for entry in looked_at)
+            made[tree] = _Folder(
+                tuple(pair for pair in found if pair[1] != NOTHING),
+                tuple((entry.path, entry.id) for entry in entries if entry.type == "tree"),
+                len(entries),
+            )
+        self._keep(made)
+        return made
 
     def _known(self, trees: Iterable[str]) -> dict[str, _Folder]:
         found = {}
@@ -116,9 +120,9 @@ class MarkerIndex:
                     found[tree] = folder
         return found
 
-    def _keep(self, folders: Iterable[tuple[str, _Folder]]) -> None:
+    def _keep(self, folders: Mapping[str, _Folder]) -> None:
         with self._lock:
-            for tree, folder in folders:
+            for tree, folder in folders.items():
                 if tree not in self._folders:
                     self._folders[tree] = folder
                     self._kept += _weight(folder)
@@ -153,10 +157,6 @@ class MarkerIndex:
 def is_yaml(path: str) -> bool:
     """Whether a file is looked at, by its name: as Flux does."""
     return path.endswith((".yaml", ".yml")) or path.rpartition("/")[2] == "Kustomization"
-
-
-def _counts(entry: TreeEntry) -> bool:
-    return entry.is_file and is_yaml(entry.path)
 
 
 def _weight(folder: _Folder) -> int:
