@@ -129,7 +129,7 @@ async def _of_object(store: KubeStore, obj: Any, automations: Any, doors: Doors)
     reference = replace(source.ref, branch=source.branch)
     writers, hosted = _writers(automations, key), _hosted(doors, source.url)
     wanted = Wanted(title, source.url, reference, writers=writers, hosted=hosted)
-    secret = f" of the Secret {key.namespace}/{source.secret_ref.name}" if source.secret_ref is not None else ""
+    secret = f" of the Secret {key.namespace}/{source.secret_ref.name}" if source.secret_ref else ""
     return replace(wanted, credentials=await credentials_for(store, source), secret=secret)
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tidegate.base.errors import CommandFailed
 from tidegate.git import command
@@ -68,9 +69,12 @@ async def host_keys(place: SshPlace, credentials: Credentials) -> HostKeys:
 
 
 async def described(credentials: Credentials | None) -> str:
-    """A credential as it may be shown: of which kind it is, never what is in it."""
+    """A credential as it may be shown: of which kind it is, never what is in it; and the proxy, if there is one."""
     if credentials is None:
         return "none"
+    if credentials.proxy:
+        host = urlsplit(credentials.proxy).hostname
+        return f"{await described(replace(credentials, proxy=''))}, through the proxy {host}"
     if credentials.identity:
         return f"ssh key {await key_fingerprint(credentials.identity)}"
     if credentials.bearer_token:

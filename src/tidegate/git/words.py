@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
 
 from tidegate.base.errors import CommandFailed
 from tidegate.git.remote import Credentials
@@ -40,7 +41,8 @@ def secrets_of(credentials: Credentials | None) -> list[str]:
     if credentials is None:
         return []
     header = credentials.header() or ""
-    texts = {credentials.password, credentials.bearer_token, header.rpartition(" ")[2]}
+    proxy = urlsplit(credentials.proxy).password or ""
+    texts = {credentials.password, credentials.bearer_token, header.rpartition(" ")[2], proxy, unquote(proxy)}
     return sorted((text for text in texts if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
