@@ -11,10 +11,10 @@ import yaml
 
 from tidegate.base.errors import AlreadyExists, Denied
 from tidegate.base.private import write_private
+from tidegate.cli.asking import confirmed
 from tidegate.git.deploy_key import KeyPair, SshPlace, fingerprints, make_key_pair, scan_host
 
 DEFAULT = "flux-system"
-TERMINAL = Path("/dev/tty")
 
 
 @click.command()
@@ -76,15 +76,7 @@ def secret_manifest(pair: KeyPair, known_hosts: bytes, namespace: str, name: str
 
 def _confirm(host: str) -> None:
     """Asked at the terminal, since stdin may be a pipe; where nobody is there, nothing is believed."""
-    question = f"Are these the keys that {host} publishes? [y/N] "
-    try:
-        with TERMINAL.open("w") as shown, TERMINAL.open() as typed:
-            shown.write(question)
-            shown.flush()
-            answer = typed.readline()
-    except OSError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
+    if not confirmed(f"Are these the keys that {host} publishes? [y/N] "):
         raise Denied(
             f"the keys of {host} were not confirmed, so nothing was made",
             remedy="compare them with what the host publishes; then answer y, or give --known-hosts FILE or --yes",

@@ -42,6 +42,9 @@ TRY = {
 CHECK = {
     "git": Entry("tidegate.cli.check_git:command", "Say whether a repository can be read and pushed to."),
 }
+NEW = {
+    "app": Entry("tidegate.cli.new_app:command", "Add an application to a repository, as a diff first."),
+}
 COMMANDS = {
     "base": Entry("tidegate.cli.base:command", "Make a base image from Debian packages."),
     "check": Entry("", "Check what Tidegate depends on.", CHECK),
@@ -53,10 +56,12 @@ COMMANDS = {
     "get": Entry("tidegate.cli.get:command", "Show objects as a table, JSON, YAML or names."),
     "keygen": Entry("tidegate.cli.keygen:command", "Make a deploy key, and the Secret with it."),
     "kubeconfig": Entry("tidegate.cli.kubeconfig:command", "Print a kubeconfig for kubectl and flux."),
+    "init": Entry("tidegate.cli.init:command", "Lay out a whole repository, ready to push."),
     "install": Entry("tidegate.cli.install:install", "Put Tidegate into a cluster."),
     "lint": Entry("tidegate.cli.lint:command", "Prove that nothing loops, and find other mistakes in a repository."),
     "login": Entry("tidegate.cli.login:command", "Set up git's and the registry clients' credentials."),
     "logs": Entry("tidegate.cli.logs:command", "Show the log of a run, a pod or a controller."),
+    "new": Entry("", "Add something to a repository.", NEW),
     "reconcile": Entry("tidegate.cli.reconcile:command", "Reconcile an object now, and wait until it is done."),
     "resume": Entry("tidegate.cli.suspend:resume", "Go on reconciling an object."),
     "run": Entry("tidegate.cli.run:command", "Run a workflow now, with inputs."),

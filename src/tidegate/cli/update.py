@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import click
 
 from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.base.files import FolderFiles
+from tidegate.cli.file_changes import replace_file
 from tidegate.cli.output import print_error
 from tidegate.update.automation import plan_update
 from tidegate.update.diff import unified_diff
@@ -52,7 +51,7 @@ def command(folder: Path, assignments: tuple[str, ...], diff: bool) -> int:
         sys.stdout.buffer.flush()
         return DIFFERS if edited.files else 0
     for path, data in edited.files.items():
-        _replace(folder / path, data)
+        replace_file(folder / path, data)
     for change in edited.changes:
         click.echo(_line(change))
     return 0
@@ -84,16 +83,3 @@ def _planned(folder: Path, references: Mapping[str, str]) -> Edited:
 
 def _line(change: Change) -> str:
     return f"{change.path}:{change.line}: {change.old} -> {change.new}"
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """All of a file or nothing of it, with the rights that it has."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(name).chmod(path.stat().st_mode & 0o7777)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 _ESCAPES = {0x07: "a", 0x08: "b", 0x09: "t", 0x0A: "n", 0x0B: "v", 0x0C: "f", 0x0D: "r", 0x22: '"', 0x5C: "\\"}
 NO_NEWLINE = b"\n\\ No newline at end of file\n"
 
 
-def unified_diff(read: Callable[[str], bytes], files: Mapping[str, bytes]) -> list[bytes]:
-    """The lines of the diff from what `read` answers for each path to its new content."""
+def unified_diff(
+    read: Callable[[str], bytes],
+    files: Mapping[str, bytes],
+    created: Collection[str] = (),
+    executable: Collection[str] = (),
+) -> list[bytes]:
+    """The lines of the diff from what `read` answers for each path to its new content; those of `created` are new."""
     lines: list[bytes] = []
     for path, data in files.items():
-        names = (_name(f"a/{path}"), _name(f"b/{path}"))
-        found = difflib.diff_bytes(difflib.unified_diff, _lines(read(path)), _lines(data), *names)
+        old, new = _name(f"a/{path}"), _name(f"b/{path}")
+        before = b"" if path in created else read(path)
+        if path in created:
+            mode = b"100755" if path in executable else b"100644"
+            lines += [b"diff --git %b %b\n" % (old, new), b"new file mode %b\n" % mode]
+            old = b"/dev/null"
+        found = difflib.diff_bytes(difflib.unified_diff, _lines(before), _lines(data), old, new)
         lines += [line if line.endswith(b"\n") else line + NO_NEWLINE for line in found]
     return lines
 
