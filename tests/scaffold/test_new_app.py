@@ -353,6 +353,31 @@ def test_what_lies_beside_fluxs_objects_is_applied_as_they_are():
     assert "Kustomization" not in [one["kind"] for one in objects(result[NEW])]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"ghcr.io/seadavdic/", b"'!x.io/seadavdic/"),
+        (b"ghcr.io/seadavdic/", b"${registry}/seadavdic/"),
+        (b"namespace: flux-system", b"namespace: ${where}"),
+        (b"namespace: flux-system", b"namespace: '#x'"),
+    ],
+)
+def test_what_would_mean_something_else_in_a_new_file_is_refused(old, new):
+    files = example()
+    quote = b"'" if new.startswith(b"'!") else b""
+    files[FLUX] = files[FLUX].replace(
+        old + (b"smartbiz-api" if quote else b""), new + (b"smartbiz-api'" if quote else b"")
+    )
+    with pytest.raises(InvalidInput):
+        plan_app(MemoryFiles(files), Wish("web"))
+
+
+def test_a_folder_that_would_be_an_expression_is_refused():
+    files = {path.replace("apps/", "apps ${{ x }}/"): text for path, text in example().items()}
+    with pytest.raises(InvalidInput, match=r"can't be written|has errors already"):
+        plan_app(MemoryFiles(files), Wish("web"))
+
+
 def test_a_repository_that_has_errors_is_not_added_to():
     files = example()
     workflow = ".github/workflows/smartbiz-ci.yaml"

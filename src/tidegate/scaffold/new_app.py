@@ -33,7 +33,7 @@ from tidegate.scaffold.kustomizations import (
 from tidegate.scaffold.policies import Policy, builds_of, policy_for
 from tidegate.scaffold.survey import Survey, survey
 from tidegate.scaffold.templates import APPLIED, DEPLOYMENT, KUSTOMIZATION, NAMESPACE, SERVICE, fill
-from tidegate.scaffold.wish import Wish, check
+from tidegate.scaffold.wish import Wish, check, check_folders, check_image, check_objects
 from tidegate.scaffold.workflows import builds_folder, workflow, workflow_path
 from tidegate.scaffold.workloads import Workload, comment, find_workload, mark
 from tidegate.update.automation import tree_path
@@ -122,6 +122,7 @@ def _add(draft: Draft, wish: Wish) -> None:
     labels = selector_labels(found, place.deployment)
     marked = place.workload.policy if place.workload else None
     policy = policy_for(found, wish.name, place.image, marked, builds, labels)
+    check_objects(namespace, policy.namespace, policy.name, found.namespace)
     manifests = _manifests(draft, place, namespace, policy, port)
     if not builds:
         _workflow(draft, found, place, [*manifests, place.deployment])
@@ -138,16 +139,24 @@ def _add(draft: Draft, wish: Wish) -> None:
 def _place(draft: Draft, found: Survey, wish: Wish) -> _Place:
     folder = f"{found.apps}/{wish.name}"
     workload = find_workload(draft, wish.name, wish.image, folder)
-    image = wish.image or (workload.name if workload else None)
-    if image is None:
-        if found.prefix is None:
-            raise InvalidInput(
-                "no other image here says how this one is named", remedy="name it: --image HOST/OWNER/NAME"
-            )
-        image = f"{found.prefix}/{wish.name}"
+    image = wish.image or (workload.name if workload else _named_as_others(found, wish.name))
     folder = posixpath.dirname(workload.path) if workload else folder
     source = wish.source if wish.source is not None else folder
+    check_image(image)
+    check_folders(folder, source)
     return _Place(wish.name, image, folder, source, workload)
+
+
+def _named_as_others(found: Survey, name: str) -> str:
+    image = f"{found.prefix}/{name}"
+    try:
+        check_image(image)
+    except InvalidInput:
+        image = ""  # a variable of Flux's, say
+    if found.prefix is None or not image:
+        said = "no other image here says how this one is named"
+        raise InvalidInput(said, remedy="name it: --image HOST/OWNER/NAME")
+    return image
 
 
 def _dockerfile(draft: Draft, place: _Place, wish: Wish, builds: Sequence[Build]) -> int:

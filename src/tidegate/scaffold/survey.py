@@ -5,6 +5,7 @@ which branch. What a new application needs of it, and nothing is made up that th
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from tidegate.lint.starting import Starts
 FLUX_NAMESPACE = "flux-system"
 DEFAULT_APPS = "apps"
 DEFAULT_PLATFORMS = ("linux/arm/v7", "linux/arm64", "linux/amd64")
+_PLATFORM = re.compile(r"[a-z0-9]+(?:/[a-z0-9]+){1,2}", re.ASCII)
+_ACTION = re.compile(r"[\w.\-]+(?:/[\w.\-]+)+@[\w.\-/]+", re.ASCII)
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
@@ -82,15 +85,15 @@ class Survey:
     @property
     def platforms(self) -> Sequence[str]:
         """What the other applications are built for."""
-        builds = [build for found in self.known.builds.values() for build in found]
-        return most_common(build.platforms for build in builds if build.platforms) or DEFAULT_PLATFORMS
+        builds = (build.platforms or () for found in self.known.builds.values() for build in found)
+        return most_common(one for one in builds if all(map(_PLATFORM.fullmatch, one))) or DEFAULT_PLATFORMS
 
     @property
     def actions(self) -> Mapping[str, str]:
         """`owner/name` → the ref that most of the workflows' steps use."""
         workflows = self.known.repository.workflows.values()
         steps = (step for one in workflows for job in one.jobs.values() for step in job.steps)
-        used = Counter(step.uses for step in steps if step.uses and "@" in step.uses)
+        used = Counter(step.uses for step in steps if step.uses and _ACTION.fullmatch(step.uses))
         return {uses.partition("@")[0].lower(): uses.partition("@")[2] for uses, _ in reversed(used.most_common())}
 
     def version(self, kind: str, group: str) -> str:

@@ -12,7 +12,9 @@ from tidegate.kinds.reference import parse_repository
 LONGEST_NAME = 63
 RESERVED = ("default", "flux-system", "kube-node-lease", "kube-public", "kube-system")
 _NAME = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-_FOLDER = re.compile(r"[A-Za-z0-9_][\w.\-]*(?:/[A-Za-z0-9_][\w.\-]*)*", re.ASCII)
+_FOLDER = re.compile(r"(?:(?!\.\.?(?:/|$))[\w.\-]+(?:/(?!$)|$))+", re.ASCII)
+_IMAGE = re.compile(r"[A-Za-z0-9][\w.\-/:]*", re.ASCII)
+_OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,26 @@ def check(wish: Wish) -> None:
         check_image(wish.image)
     if wish.port is not None and not 0 < wish.port < 65536:
         raise InvalidInput(f"{wish.port} is no port: 1 to 65535")
-    for option, folder in (("--from", wish.source), ("--cluster", wish.cluster)):
-        if folder and not _FOLDER.fullmatch(folder):
+    check_folders(wish.source, wish.cluster)
+
+
+def check_folders(*folders: str | None) -> None:
+    """Raise InvalidInput for a folder whose name means something in YAML, a pattern or an expression."""
+    for folder in filter(None, folders):
+        if not _FOLDER.fullmatch(folder):
             raise InvalidInput(
-                f"{option} {folder!r} can't be written into a workflow as it is",
-                remedy="letters, digits, _ - and . are taken, and / between folders; none begins with a dot",
+                f"the folder {folder!r} can't be written into a workflow as it is",
+                remedy="letters, digits, _ - and . are taken, and / between folders",
+            )
+
+
+def check_objects(*names: str) -> None:
+    """Raise InvalidInput for what is no name of an object or namespace, as a variable of Flux's is none."""
+    for name in names:
+        if not _OBJECT.fullmatch(name):
+            raise InvalidInput(
+                f"{name!r} is no object's name, so no new object can be given it",
+                remedy="write it out where the repository's Flux objects or markers have it",
             )
 
 
@@ -64,3 +81,5 @@ def check_image(image: str) -> None:
     if ":" in last or "@" in image:
         raise InvalidInput(f"{image!r} has a tag", remedy="name the image alone: the workflow makes its tags")
     parse_repository(image)
+    if not _IMAGE.fullmatch(image):
+        raise InvalidInput(f"{image!r} is no image reference: its host has a character that no host has")

@@ -34,7 +34,8 @@ def workflow(found: Survey, name: str, image: str, source: str, manifests: Itera
     own = host == GITHUB
     actions = found.actions
     return fill(
-        WORKFLOW, name=name, branch=scalar(found.branch), registry=scalar(host), repository=scalar(repository.path),
+        WORKFLOW, name=name, branch=scalar(escaped(found.branch)),
+        registry=scalar(host), repository=scalar(repository.path),
         paths="\n".join(f"      - {quoted(one)}" for one in patterns(found, name, source, manifests)),
         username="github.actor" if own else "vars.REGISTRY_USERNAME",
         password="GITHUB_TOKEN" if own else "REGISTRY_PASSWORD",
