@@ -16,3 +16,7 @@ from tidegate.runner.token import scopes
 )
 def test_a_token_reaches_as_far_as_its_jobs_permissions(permissions, expected):
     assert scopes(permissions, "acme/shop") == expected
+
+
+def test_an_owner_with_capitals_pushes_images_without():
+    assert scopes({"packages": "write"}, "Acme/Shop") == ["packages:acme:write"]
