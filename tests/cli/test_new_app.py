@@ -104,6 +104,8 @@ def test_what_is_wrong_is_said_and_nothing_is_written(repository, capsys, argume
     assert told in capsys.readouterr().err
     assert tree(repository) == before
     assert new(repository, "web", "--port", "x") == 2
+    assert new(repository / "nowhere", "web") == 1
+    assert "is no folder" in capsys.readouterr().err
     capsys.readouterr()
 
 

@@ -38,6 +38,8 @@ def command(folder: Path, owner: str | None, name: str | None, registry: str, ap
 
 async def _init(folder: Path, owner: str | None, name: str | None, registry: str, wish: Wish) -> None:
     is_repository = (folder / ".git").exists()
+    if not is_repository:
+        await run(["git", "--version"], timeout=_TIMEOUT)  # before anything is written
     remote = _REMOTE.search(await _git(folder, "remote", "get-url", "origin")) if is_repository else None
     owner = owner or (remote["owner"] if remote else None)
     name = name or (remote["name"] if remote else folder.resolve().name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from tidegate.base.errors import Denied, TidegateError
+from tidegate.base.errors import Denied, NotFound, TidegateError
 from tidegate.base.files import FolderFiles
 from tidegate.cli.asking import confirmed
 from tidegate.cli.file_changes import write_all
@@ -56,6 +56,8 @@ def command(
     kustomizations. The diff is shown first. What is there is never replaced; lint finds no error in the result.
     """
     try:
+        if not folder.is_dir():
+            raise NotFound(f"{folder} is no folder", remedy="name the repository's with --path")
         inside, brought, executable = source_of(folder, source)
         wanted = cluster.strip("/").removeprefix("./") if cluster else None
         wish = Wish(name, image, port, inside, brought, executable, own_automation, wanted)
