@@ -65,7 +65,9 @@ def test_nothing_is_written_through_a_symlink(folder, tmp_path_factory):
 
 
 def test_the_diff_is_one_that_git_applies(folder):
-    diff = b"".join(unified_diff(lambda path: (folder / path).read_bytes(), FILES, FILES.keys() - BEFORE.keys(), {"run.sh"}))
+    diff = b"".join(
+        unified_diff(lambda path: (folder / path).read_bytes(), FILES, FILES.keys() - BEFORE.keys(), {"run.sh"})
+    )
     subprocess.run(["git", "apply", "-p1", "-"], input=diff, cwd=folder, check=True, timeout=30)
     assert everything(folder) == FILES
     assert (folder / "run.sh").stat().st_mode & 0o100

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from tidegate.base.errors import Conflict, InvalidInput, TidegateError
 from tidegate.base.text_edits import Insertion, edited, lines_of, scalar_span
 from tidegate.base.yaml import load_documents, value_at
+from tidegate.kinds.allowing import allows
 from tidegate.kinds.image_update_automation import GROUP, ImageUpdateAutomation
 from tidegate.lint.repository import Found
 from tidegate.lint.writing import certain_skip_word, message_of
@@ -54,7 +55,7 @@ def cover(draft: Draft, found: Survey, name: str, path: str, policy: Policy, *, 
 def _takes(automation: Automation, policy: Policy) -> bool:
     model = automation.model
     selected = model.policy_selector is None or model.policy_selector.matches(policy.labels)
-    return selected and model.key.namespace in ("", policy.namespace)
+    return selected and (model.key.namespace in ("", policy.namespace) or allows(policy.raw, model.key.namespace))
 
 
 def _covering(found: Survey, path: str) -> list[Automation]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 
 from tidegate.base.errors import InvalidInput
 from tidegate.scaffold.templates import NODE, PYTHON, REQUIREMENTS, SAMPLE, fill
-from tidegate.update.automation import is_yaml
+from tidegate.update.marker_index import is_yaml
 
 DEFAULT_PORT = 8000
 STARTS = ("main.py", "app.py", "server.py")

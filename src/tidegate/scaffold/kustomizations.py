@@ -16,7 +16,7 @@ from tidegate.base.text_edits import Insertion, below, edited, lines_of, more_it
 from tidegate.base.yaml import Document, load_document
 from tidegate.lint.patched import NAMES
 from tidegate.scaffold.draft import Draft
-from tidegate.update.automation import is_yaml
+from tidegate.update.marker_index import is_yaml
 
 _LISTS = ("resources", "bases", "components")
 DEEPEST = 50

@@ -5,12 +5,13 @@ may select what the workflow makes. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from tidegate.base.errors import Conflict
 from tidegate.kinds.common import Model
 from tidegate.kinds.image_policy import GROUP, ImagePolicy
+from tidegate.kinds.objects import Object
 from tidegate.kinds.reference import parse_repository
 from tidegate.lint.building import Build
 from tidegate.lint.repository import Found
@@ -34,12 +35,13 @@ RULES: tuple[Mapping[str, Any], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The policy for an application, and the documents that are new."""
+    """The policy for an application, the documents that are new, and what is there of it."""
 
     namespace: str
     name: str
     labels: Mapping[str, str]
     documents: tuple[str, ...] = ()
+    raw: Object = field(default_factory=dict)
 
     @property
     def setter(self) -> str:
@@ -62,7 +64,7 @@ def policy_for(
     present = [one for one in present if one.model.key.name == wanted] or ([] if marked else present)
     if present:
         metadata = present[0].raw.get("metadata") or {}
-        return Policy(namespace, present[0].model.key.name, metadata.get("labels") or {})
+        return Policy(namespace, present[0].model.key.name, metadata.get("labels") or {}, raw=present[0].raw)
     repository = scanning[0].model.key.name if scanning else name
     taken: list[Found[Any]] = [one for one in policies if one.model.key.name == wanted]
     taken += [one for one in images if not scanning and one.model.key.name == name]

@@ -14,8 +14,8 @@ from tidegate.base.yaml import Document, Path, load_documents, value_at
 from tidegate.kinds.reference import parse
 from tidegate.scaffold.draft import Draft
 from tidegate.scaffold.kustomizations import kustomizations
-from tidegate.update.automation import is_yaml
 from tidegate.update.edit import Selected
+from tidegate.update.marker_index import is_yaml
 from tidegate.update.markers import find_markers
 from tidegate.workflow.parse import is_workflow
 
