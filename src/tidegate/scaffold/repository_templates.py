@@ -25,10 +25,12 @@ git remote add tidegate http://127.0.0.1:8420/git/%{owner}/%{repository}.git
 git push tidegate %{branch}
 ```
 
-## On GitHub, with Flux or Tidegate in a cluster
+## On GitHub, with Tidegate or Flux in a cluster
 
-Push to `github.com/%{owner}/%{repository}`, let the cluster follow `%{cluster}`, and give it a key that may push. `flux
-bootstrap` keeps `flux-system/kustomization.yaml`: add its `gotk-components.yaml` there.
+Push to `github.com/%{owner}/%{repository}`, let the cluster follow `%{cluster}`, and give it a key that may push. For Flux
+that is `flux bootstrap … --path %{cluster} --read-write-key --components-extra
+image-reflector-controller,image-automation-controller`, once `gotk-components.yaml`, which it writes, is named in
+`%{cluster}/flux-system/kustomization.yaml`, which it keeps.
 """
 
 SYNC = """\
