@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,8 +14,15 @@ from tidegate.base.errors import AlreadyExists, Conflict, InvalidInput, Tidegate
 
 def replace_file(path: Path, data: bytes) -> None:
     """All of a file or nothing of it, with the rights that it has."""
-    with _beside(path, data, path.stat().st_mode & 0o7777) as written:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        written.chmod(path.stat().st_mode & 0o7777)
         written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def write_all(
@@ -46,8 +53,7 @@ def _write(path: Path, data: bytes, before: bytes | None, mode: int, undo: _Undo
         raise InvalidInput(f"{path} leads through a symlink, so nothing was written")
     if before is None:
         undo.make_folders(path.parent)
-        _create(path, data, mode)
-        undo.made.append(path)
+        _create(path, data, mode, undo)
         return
     if path.read_bytes() != before:
         raise Conflict(f"{path} has changed meanwhile, so nothing was written", remedy="try again")
@@ -55,29 +61,16 @@ def _write(path: Path, data: bytes, before: bytes | None, mode: int, undo: _Undo
     replace_file(path, data)
 
 
-def _create(path: Path, data: bytes, mode: int) -> None:
-    """A link fails where something has the name, which a rename would replace."""
-    umask = os.umask(0)
-    os.umask(umask)
-    with _beside(path, data, mode & ~umask) as written:
-        try:
-            path.hardlink_to(written)
-        except FileExistsError:
-            raise AlreadyExists(f"{path} is there already, so nothing was written", remedy="try again") from None
+def _create(path: Path, data: bytes, mode: int, undo: _Undo) -> None:
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
 
-
-@contextlib.contextmanager
-def _beside(path: Path, data: bytes, mode: int) -> Iterator[Path]:
-    """A file in the same folder, which is gone afterwards unless it was renamed."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    written = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(path, "xb", opener=opener) as file:
+            undo.made.append(path)
             file.write(data)
-        written.chmod(mode)
-        yield written
-    finally:
-        written.unlink(missing_ok=True)
+    except FileExistsError:
+        raise AlreadyExists(f"{path} is there already, so nothing was written", remedy="try again") from None
 
 
 @dataclass(slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from pathlib import Path
 
 import click
 
-from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.errors import InvalidInput
 from tidegate.base.files import FolderFiles
 from tidegate.base.process import minimal_environment, run
 from tidegate.cli.new_app import write_plan
@@ -52,23 +53,14 @@ async def _init(folder: Path, owner: str | None, name: str | None, registry: str
         raise InvalidInput(f"{name!r} is no repository's name", remedy="name it: --name NAME")
     branch = (await _git(folder, "symbolic-ref", "--short", "HEAD") if is_repository else "") or BRANCH
     plan = plan_repository(FolderFiles(folder), owner, name, registry, branch, wish)
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TidegateError(f"{folder} can't be made: {error}") from None
-    try:
-        write_plan(folder, plan)
-    except BaseException:
-        if made:
-            folder.rmdir()
-        raise
+    write_plan(folder, plan)
     if not is_repository:
         await run(["git", "init", "--quiet", f"--initial-branch={BRANCH}", "--", str(folder)], timeout=_TIMEOUT)
     for finding in plan.warnings:
         click.echo("\n".join(finding_lines(finding)), err=True)
+    place = shlex.quote(str(folder))
     click.echo(
-        f"next: cd {folder} && git add --all && git commit -m 'Lay out {name}', and push as README.md says", err=True
+        f"next: cd {place} && git add --all && git commit -m 'Lay out {name}', then push as README.md says", err=True
     )
 
 

@@ -27,8 +27,8 @@ git push tidegate %{branch}
 
 ## On GitHub, with Tidegate or Flux in a cluster
 
-Push to `github.com/%{owner}/%{repository}`, let the cluster follow `%{cluster}`, and give it a key that may push. For Flux
-that is `flux bootstrap … --path %{cluster} --read-write-key --components-extra
+Push to `github.com/%{owner}/%{repository}`, let the cluster follow `%{cluster}`, and give it a key that may push. For
+Flux that is `flux bootstrap … --path %{cluster} --read-write-key --components-extra
 image-reflector-controller,image-automation-controller`, once `gotk-components.yaml`, which it writes, is named in
 `%{cluster}/flux-system/kustomization.yaml`, which it keeps.
 """
