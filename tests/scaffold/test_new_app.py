@@ -113,6 +113,14 @@ def test_an_automation_of_its_own_commits_as_the_others_do():
     assert automation["spec"]["git"]["commit"]["author"] == other["spec"]["git"]["commit"]["author"]
 
 
+def test_where_an_automation_writes_it_already_none_is_added_and_that_is_told():
+    files = example()
+    files[FLUX] = files[FLUX].replace(b"./apps/smartbiz-api\n", b"./apps\n")
+    plan, result = after(files, Wish("web", own_automation=True))
+    assert "ImageUpdateAutomation" not in [one["kind"] for one in objects(result[NEW])]
+    assert plan.notes == ["an automation writes apps/web/deployment.yaml already, so none of its own is added"]
+
+
 def test_a_path_is_not_widened_over_what_another_automation_writes():
     _, result = after(example(), Wish("web", own_automation=True))
     plan, result = after(result, Wish("third"))

@@ -86,6 +86,8 @@ def show(folder: Path, plan: Plan) -> None:
     sys.stdout.buffer.flush()
     for finding in plan.warnings:
         click.echo("\n".join(finding_lines(finding)), err=True)
+    for note in plan.notes:
+        click.echo(f"note: {note}", err=True)
 
 
 def write_plan(folder: Path, plan: Plan) -> None:

@@ -44,12 +44,15 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """New and edited files, which of them are new, which may be run, and the warnings of lint that come with them."""
+    """New and edited files, which of them are new, which may be run, the warnings of lint that come with them, and
+    what was wished and not done.
+    """
 
     files: Mapping[str, bytes]
     created: frozenset[str]
     executable: frozenset[str] = frozenset()
     warnings: Sequence[Finding] = ()
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def plan_app(files: Files, wish: Wish) -> Plan:
     before = lint(files)
     _refuse([one for one in before.findings if one.rule is FEEDBACK_LOOP], before.findings)
     draft = Draft(files)
-    _add(draft, wish)
+    notes = _add(draft, wish)
     for _ in range(_ROUNDS):
         mended = without_loops(draft)
         for path, content in mended.items():
@@ -89,7 +92,7 @@ def plan_app(files: Files, wish: Wish) -> Plan:
     _refuse(after.findings, before.findings)
     known = set(map(_identity, before.findings))
     fresh = [finding for finding in after.findings if _identity(finding) not in known]
-    return Plan(draft.changed, frozenset(draft.created), frozenset(draft.executable), fresh)
+    return Plan(draft.changed, frozenset(draft.created), frozenset(draft.executable), fresh, notes)
 
 
 def _refuse(findings: Sequence[Finding], before: Sequence[Finding]) -> None:
@@ -111,7 +114,7 @@ def _identity(finding: Finding) -> tuple[str, str | None, str]:
     return finding.rule.id, finding.where.file, finding.message
 
 
-def _add(draft: Draft, wish: Wish) -> None:
+def _add(draft: Draft, wish: Wish) -> Sequence[str]:
     found = survey(draft, wish.cluster)
     place = _place(draft, found, wish)
     builds = builds_of(found, place.image)
@@ -134,6 +137,9 @@ def _add(draft: Draft, wish: Wish) -> None:
         documents.append(_applied(found, place))
     if documents:
         _flux_file(draft, found, wish.name, documents)
+    if wish.own_automation and automation is None:
+        return [f"an automation writes {place.deployment} already, so none of its own is added"]
+    return ()
 
 
 def _place(draft: Draft, found: Survey, wish: Wish) -> _Place:

@@ -41,7 +41,9 @@ def plan_repository(files: Files, owner: str, name: str, registry: str, branch: 
         if not (path == "README.md" and draft.is_file(path)):
             draft.create(path, content)
     plan = plan_app(draft, replace(wish, image=image))
-    return Plan({**draft.changed, **plan.files}, plan.created | draft.created, plan.executable, plan.warnings)
+    return Plan(
+        {**draft.changed, **plan.files}, plan.created | draft.created, plan.executable, plan.warnings, plan.notes
+    )
 
 
 def _base(owner: str, name: str, registry: str, branch: str) -> Mapping[str, bytes]:
