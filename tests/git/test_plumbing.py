@@ -40,6 +40,9 @@ def test_a_checkout_for_a_job_is_fetched_over_the_file_protocol_alone() -> None:
     assert "protocol.file.allow=always" in command
     assert command[-4:] == ["--depth=1", "--end-of-options", "/srv/a.git", NEW]
     assert "+refs/heads/*:refs/remotes/origin/*" in plumbing.clone_fetch_argv(GIT_DIR, Path("/job/w"), NEW, 0)
+    tagged = plumbing.clone_fetch_argv(GIT_DIR, Path("/job/w"), NEW, 1, tags=True)
+    assert "--depth=1" in tagged
+    assert tagged[-1] == "+refs/tags/*:refs/tags/*"
 
 
 @pytest.mark.parametrize("bad", ["main", "", "--all", "1" * 39, "G" * 40])

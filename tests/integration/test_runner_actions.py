@@ -83,10 +83,50 @@ async def test_a_second_checkout_cleans_the_workspace(home):
     assert ".github" in log.split("ls -A")[-1]
 
 
-async def test_another_repository_is_out_of_reach(home):
-    run, log = await run_steps(home, "- uses: actions/checkout@v4\n  with: {repository: acme/secret}")
+async def test_another_repository_is_out_of_reach_without_a_token_that_reads_it(home):
+    other = home.root / "home/git/acme/secret.git"
+    git(home.root, "clone", "--quiet", "--bare", str(home.folder), str(other))
+    steps = """
+- uses: actions/checkout@v4
+  with: {repository: acme/secret, token: "%s", path: in}
+- run: git -C in log --format=%%s | head -n 1; git -C in branch --show-current; git -C in remote -v | grep fetch
+"""
+    home.commit({"file": "1"}, "Shown")
+    git(home.folder, "push", "--quiet", "--force", str(other), "HEAD:refs/heads/main")
+    run, log = await run_steps(home, steps % "${{ github.token }}")
     assert run["status"]["conclusion"] == "failure"
-    assert "only the run's own repository acme/shop can" in log
+    assert "acme/secret can't be checked out: the token of this run reads only its own repository acme/shop" in log
+    home.commit(workflow(steps % "tgr_reads_all"))
+    async with home.running():
+        home.push()
+        await home.finished(2)
+    (run,) = [one for one in await home.all_runs() if one["spec"]["runNumber"] == 2]
+    log = home.log(run)
+    assert run["status"]["conclusion"] == "success", log
+    assert "Shown\nmain\norigin\thttps://github.com/acme/secret (fetch)" in log
+    assert "tgr_reads_all" not in log
+
+
+async def test_a_repository_that_is_not_here_is_named(home):
+    steps = "- uses: actions/checkout@v4\n  with: {repository: acme/none, token: tgr_reads_all}"
+    _, log = await run_steps(home, steps)
+    assert "acme/none can't be checked out: it is not hosted here" in log
+
+
+async def test_tags_come_along_where_they_are_asked_for(home):
+    home.commit({"file": "1"})
+    git(home.folder, "tag", "v1")
+    git(home.folder, "push", "--quiet", str(home.bare), "v1")
+    steps = """
+- uses: actions/checkout@v4
+- run: echo "<$(git tag)>"
+- uses: actions/checkout@v4
+  with: {fetch-tags: true}
+- run: echo "<$(git tag)> $(git rev-list --count HEAD)"
+"""
+    _, log = await run_steps(home, steps)
+    assert "\n<>\n" in log
+    assert "\n<v1> 1\n" in log
 
 
 async def test_the_machines_python_is_used_where_it_fits(home):

@@ -224,6 +224,7 @@ class App:
             bases=self.settings.bases,
             endpoints=endpoints(self.settings, self.port),
             server_url=self._server_url(),
+            may_read=self._may_read,
             artifacts=Artifacts(self.home.runs / "artifacts", self.clock),
             caches=Caches(self.home.runs / "caches", self.clock),
         )
@@ -342,6 +343,11 @@ class App:
             return self.repositories.get(owner, short)
         except InvalidInput:
             return None
+
+    def _may_read(self, token: str, name: str) -> bool:
+        """Whether a token reads a repository that is hosted here."""
+        credential = self.authorizer.identify(f"Bearer {token}")
+        return credential is not None and credential.may(f"repo:{name}:read")
 
     def _hint(self, key: ObjectKey) -> None:
         if self._manager is not None:

@@ -113,11 +113,15 @@ def export_argv(git_dir: Path, commit: str, folder: Path, paths: Sequence[str] |
     return argv("checkout", "--quiet", "--force", commit, "--", *chosen, git_dir=git_dir, work_tree=folder)
 
 
-def clone_fetch_argv(git_dir: Path, folder: Path, commit: str, depth: int) -> list[str]:
-    """Bring a commit from a repository on this disk into a checkout: `depth` commits of it, or with 0 everything."""
+def clone_fetch_argv(git_dir: Path, folder: Path, commit: str, depth: int, *, tags: bool = False) -> list[str]:
+    """Bring a commit from a repository on this disk into a checkout: `depth` commits of it, or with 0 everything; all
+    `tags` if asked.
+    """
     wanted = [check_object_id(commit)]
     if depth == 0:
-        wanted += ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"]
+        wanted.append("+refs/heads/*:refs/remotes/origin/*")
+    if tags or depth == 0:
+        wanted.append("+refs/tags/*:refs/tags/*")
     limits = [f"--depth={depth}"] if depth else []
     return argv(
         "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", *limits, "--end-of-options",

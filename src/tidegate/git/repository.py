@@ -201,7 +201,9 @@ class Repository:
                     raise NotFound(f"commit {commit[:12]} has not all of {', '.join(paths or ())}") from None
                 raise
 
-    async def clone_into(self, folder: Path, commit: str, ref: str, *, depth: int = 1, url: str | None = None) -> None:
+    async def clone_into(
+        self, folder: Path, commit: str, ref: str, *, depth: int = 1, tags: bool = False, url: str | None = None
+    ) -> None:
         """A checkout with its own `.git` in an empty folder, as actions/checkout leaves one: on the branch if `ref`
         is one, else detached. `depth` 0 brings all branches and tags. `url` becomes the remote `origin`.
         """
@@ -210,7 +212,9 @@ class Repository:
             raise InvalidInput(f"a depth of {depth} is impossible", remedy="write 0 for the whole history")
         folder.mkdir(parents=True, exist_ok=True)
         await command.run(command.argv("init", "--quiet", "--template=", "--initial-branch=main", "--", str(folder)))
-        await command.run(plumbing.clone_fetch_argv(self.path, folder, commit, depth), timeout=EXPORT_TIMEOUT)
+        await command.run(
+            plumbing.clone_fetch_argv(self.path, folder, commit, depth, tags=tags), timeout=EXPORT_TIMEOUT
+        )
         git_dir = folder / ".git"
         if ref.startswith("refs/heads/"):
             tracking = ref.replace("refs/heads/", "refs/remotes/origin/", 1)

@@ -49,7 +49,8 @@ class Services:
     `repository` opens a hosted repository by `OWNER/NAME` (None where there is none). `build` makes images, with a
     folder `cache` that builds share, `bases` that stand in for names in FROM, and `endpoints`, by host, where this
     home's own registry answers: only a run's own token ever goes there. `mirrors` says for a host from which URL bases
-    are pulled. `artifacts` and `caches` are None where there is no place for them.
+    are pulled. `artifacts` and `caches` are None where there is no place for them. `may_read` says whether a
+    token reads another repository of this home, `OWNER/NAME`.
     """
 
     repository: Callable[[str], Repository | None]
@@ -58,6 +59,7 @@ class Services:
     bases: Mapping[str, str] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
+    may_read: Callable[[str, str], bool] = lambda token, name: False
     server_url: str = "https://github.com"
     artifacts: Artifacts | None = None
     caches: Caches | None = None

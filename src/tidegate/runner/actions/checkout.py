@@ -28,12 +28,15 @@ class Checkout:
 
     inputs = Inputs(
         "actions/checkout",
-        known={"repository": "", "ref": "", "path": ".", "fetch-depth": "1"},
+        known={
+            "repository": "", "ref": "", "path": ".", "fetch-depth": "1", "fetch-tags": "false", "token": "",
+        },
         accepted=frozenset({
-            "token", "persist-credentials", "clean", "show-progress", "set-safe-directory", "fetch-tags",
-            "github-server-url",
+            "persist-credentials", "clean", "show-progress", "set-safe-directory", "github-server-url",
         }),
+        secret=frozenset({"token"}),
         refused={
+            "reference": "a checkout here asks no remote",
             "ssh-key": "a checkout here asks no remote",
             "ssh-known-hosts": "a checkout here asks no remote",
             "ssh-strict": "a checkout here asks no remote",
@@ -49,23 +52,37 @@ class Checkout:
     async def run(self, call: Call) -> Outputs:
         """Outputs `ref` and `commit`. Raises NotFound where the repository or the ref is not there."""
         bench = call.bench
-        own = str(bench.github["repository"])
-        name = call.text("repository") or own
-        repository = call.services.repository(name)
-        if repository is None or name.lower() != own.lower():
-            raise NotFound(f"{name} can't be checked out: only the run's own repository {own} can", where=call.where)
+        name, repository = _repository(call)
         depth = _depth(call)
         commit, ref = await _wanted(call, repository)
         target = bench.layout.in_workspace(call.text("path") or ".")
         staged = bench.layout.staging / f"checkout-{secrets.token_hex(8)}"
         await bench.say(f"Checking out {name} at {commit}", f"Ref: {ref}, depth: {depth or 'all history'}")
-        await repository.clone_into(staged, commit, ref, depth=depth, url=f"{call.services.server_url}/{name}")
+        url = f"{call.services.server_url}/{name}"
+        await repository.clone_into(staged, commit, ref, depth=depth, tags=call.flag("fetch-tags"), url=url)
         await asyncio.to_thread(give_away, staged, bench.owner)
         taken = bench.folder.take_in(staged, TEMP)
         await bench.must(["sh", "-c", _MOVE, "sh", bench.layout.inside(taken), target])
         subject = (await repository.log(commit)).subject
         await bench.say(f"HEAD is now at {commit[:7]} {subject}")
         return {"ref": ref, "commit": commit}
+
+
+def _repository(call: Call) -> tuple[str, Repository]:
+    """The run's own repository, or another one of this home that `token` reads: a run's own token does not."""
+    own = str(call.bench.github["repository"])
+    name = call.text("repository") or own
+    is_own = name.lower() == own.lower()
+    if not is_own and not call.services.may_read(call.text("token"), name):
+        raise NotFound(
+            f"{name} can't be checked out: the token of this run reads only its own repository {own}",
+            where=call.where,
+            remedy="give a secret with a token that reads it: token: ${{ secrets.NAME }}",
+        )
+    repository = call.services.repository(own if is_own else name)
+    if repository is None:
+        raise NotFound(f"{name} can't be checked out: it is not hosted here", where=call.where)
+    return name, repository
 
 
 def _depth(call: Call) -> int:
@@ -76,12 +93,16 @@ def _depth(call: Call) -> int:
 
 
 async def _wanted(call: Call, repository: Repository) -> tuple[str, str]:
-    """The commit and the full ref to check out: the run's own, or those of the input `ref`."""
+    """The commit and the full ref to check out: the run's own, those of the input `ref`, or of another repository its
+    default branch.
+    """
     github = call.bench.github
     asked = call.text("ref")
-    if not asked or asked in (github["ref"], github["ref_name"], github["sha"]):
+    other = call.text("repository").lower() not in ("", str(github["repository"]).lower())
+    if not other and (not asked or asked in (github["ref"], github["ref_name"], github["sha"])):
         return str(github["sha"]), str(github["ref"])
     refs = await repository.refs()
+    asked = asked or await repository.head() or ""
     for ref in (asked, f"refs/heads/{asked}", f"refs/tags/{asked}"):
         if ref.startswith("refs/") and ref in refs:
             return refs[ref], ref
