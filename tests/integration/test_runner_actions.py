@@ -129,6 +129,79 @@ async def test_tags_come_along_where_they_are_asked_for(home):
     assert "\n<v1> 1\n" in log
 
 
+def gitlink(folder, path, url, commit):
+    """Make a commit that has a submodule."""
+    (folder / path).mkdir(parents=True)
+    with (folder / ".gitmodules").open("a") as file:
+        file.write(f'[submodule "{path}"]\n\tpath = {path}\n\turl = {url}\n')
+    git(folder, "add", ".gitmodules")
+    git(folder, "update-index", "--add", "--cacheinfo", f"160000,{commit},{path}")
+    git(folder, "commit", "--quiet", "--message", f"Add {path}")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def repository(home, name, files):
+    """A further hosted repository, and a clone of it."""
+    clone, bare = home.root / name.replace("/", "-"), home.root / f"home/git/{name}.git"
+    git(home.root, "init", "--quiet", "--bare", str(bare))
+    git(home.root, "init", "--quiet", "--initial-branch=main", str(clone))
+    for path, text in files.items():
+        (clone / path).write_text(text)
+    git(clone, "add", "--all")
+    git(clone, "commit", "--quiet", "--message", name)
+    return clone, bare
+
+
+async def test_submodules_that_are_hosted_here_come_along(home):
+    inner, bare_of_inner = repository(home, "acme/inner", {"deep": "deep"})
+    git(inner, "push", "--quiet", str(bare_of_inner), "main")
+    outer, bare_of_outer = repository(home, "acme/outer", {"text": "outer"})
+    git(outer, "submodule", "--quiet", "init")
+    pinned = gitlink(outer, "in", "../inner", git(inner, "rev-parse", "HEAD"))
+    git(outer, "push", "--quiet", str(bare_of_outer), "main")
+    steps = """
+- uses: actions/checkout@v4
+  with: {submodules: %s, token: "%s"}
+- run: |
+    cat deps/outer/text; test -e deps/outer/in/deep && echo deep || echo shallow
+    git submodule status deps/outer; git status --porcelain; git -C deps/outer remote get-url origin
+"""
+    home.commit(workflow(steps % ("true", "tgr_reads_all")))
+    gitlink(home.folder, "deps/outer", "https://github.com/acme/outer.git", pinned)
+    async with home.running():
+        home.push()
+        (run,) = await home.finished()
+    log = home.log(run)
+    assert run["status"]["conclusion"] == "success", log
+    said = log.partition(f"outershallow\n {pinned} deps/outer (")[2].splitlines()
+    assert said[1] == "https://github.com/acme/outer", log
+    for number, (given, words) in enumerate(
+        [
+            (("recursive", "tgr_reads_all"), "outerdeep\n"),
+            (("true", ""), "the submodule 'deps/outer' is acme/outer, which the token of this run does not read"),
+            (("maybe", ""), "submodules is 'maybe', not true, false or recursive"),
+        ],
+        2,
+    ):
+        for path, text in workflow(steps % given).items():
+            (home.folder / path).write_text(text)
+        git(home.folder, "commit", "--quiet", "--all", "--message", "Next")
+        async with home.running():
+            home.push()
+            await home.finished(number)
+        (run,) = [one for one in await home.all_runs() if one["spec"]["runNumber"] == number]
+        assert words in home.log(run)
+
+
+async def test_a_submodule_of_another_host_is_named(home):
+    home.commit(workflow("- uses: actions/checkout@v4\n  with: {submodules: true, token: tgr_reads_all}"))
+    gitlink(home.folder, "far", "https://example.com/acme/far.git", "ab" * 20)
+    async with home.running():
+        home.push()
+        (run,) = await home.finished()
+    assert "the submodule 'far' is at https://example.com/acme/far.git, which is not hosted here" in home.log(run)
+
+
 async def test_the_machines_python_is_used_where_it_fits(home):
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     steps = f"""

@@ -39,9 +39,9 @@ def test_an_unknown_action_is_named_at_its_line():
 
 
 def test_an_input_that_would_be_ignored_is_refused_unless_it_says_no():
-    assert problems("{uses: actions/checkout@v4, with: {submodules: false, lfs: '', ssh-key: null}}") == []
-    (text,) = problems("{uses: actions/checkout@v4, with: {submodules: recursive}}")
-    assert "the input 'submodules' of actions/checkout has no effect here: submodules are not fetched" in text
+    assert problems("{uses: actions/checkout@v4, with: {sparse-checkout: false, lfs: '', ssh-key: null}}") == []
+    (text,) = problems("{uses: actions/checkout@v4, with: {lfs: true}}")
+    assert "the input 'lfs' of actions/checkout has no effect here: Git LFS is not known here" in text
 
 
 def test_inputs_without_harm_pass():

@@ -14,6 +14,7 @@ from tidegate.git.repository import Repository
 from tidegate.runner.actions.action import Call, Inputs, Outputs
 from tidegate.runner.folder import give_away
 from tidegate.runner.layout import TEMP
+from tidegate.runner.submodules import DETACHED, Submodules
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 # Empties the target, as the real action does, and moves the checkout in: all as the job's own user.
@@ -30,6 +31,7 @@ class Checkout:
         "actions/checkout",
         known={
             "repository": "", "ref": "", "path": ".", "fetch-depth": "1", "fetch-tags": "false", "token": "",
+            "submodules": "false",
         },
         accepted=frozenset({
             "persist-credentials", "clean", "show-progress", "set-safe-directory", "github-server-url",
@@ -42,7 +44,6 @@ class Checkout:
             "ssh-strict": "a checkout here asks no remote",
             "ssh-user": "a checkout here asks no remote",
             "lfs": "Git LFS is not known here",
-            "submodules": "submodules are not fetched",
             "filter": "the whole commit is checked out",
             "sparse-checkout": "the whole commit is checked out",
             "sparse-checkout-cone-mode": "the whole commit is checked out",
@@ -60,6 +61,11 @@ class Checkout:
         await bench.say(f"Checking out {name} at {commit}", f"Ref: {ref}, depth: {depth or 'all history'}")
         url = f"{call.services.server_url}/{name}"
         await repository.clone_into(staged, commit, ref, depth=depth, tags=call.flag("fetch-tags"), url=url)
+        if (wanted := call.text("submodules").lower()) not in ("", "false"):
+            if wanted not in ("true", "recursive"):
+                raise InvalidInput(f"submodules is {wanted!r}, not true, false or recursive", where=call.where)
+            submodules = Submodules(call, depth, recursive=wanted == "recursive")
+            await submodules.put_into(staged, repository, commit, name)
         await asyncio.to_thread(give_away, staged, bench.owner)
         taken = bench.folder.take_in(staged, TEMP)
         await bench.must(["sh", "-c", _MOVE, "sh", bench.layout.inside(taken), target])
@@ -107,5 +113,5 @@ async def _wanted(call: Call, repository: Repository) -> tuple[str, str]:
         if ref.startswith("refs/") and ref in refs:
             return refs[ref], ref
     if _COMMIT.fullmatch(asked) and await repository.resolve(asked):
-        return asked, "refs/tidegate/detached"
+        return asked, DETACHED
     raise NotFound(f"the ref {asked!r} is not in the repository", where=call.where)
