@@ -91,6 +91,10 @@ def test_a_disk_that_is_nearly_full_gets_nothing_more(tmp_path, clock, disk, sou
         shelf.put("own", "one", file, {})
     with source(10) as file:
         shelf.put("own", "one", file, {})
+    disk["value"] = Usage(100 * GIB, 0, GIB + 9)
+    with pytest.raises(LimitExceeded, match="nearly full"):
+        shelf.copy_out(shelf.get("own", "one"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     disk["value"] = Usage(400, 0, 400)
     with source(71) as file, pytest.raises(LimitExceeded, match="of 80 are taken"):
         shelf.put("own", "two", file, {})

@@ -97,8 +97,14 @@ class Shelf:
         return item
 
     def copy_out(self, item: Item, path: Path) -> None:
-        """Copy an item's file to a new one at `path`; it counts as used. Raises NotFound where it is gone."""
+        """Copy an item's file to a new one at `path`; it counts as used.
+
+        Raises NotFound where it is gone, LimitExceeded where it would fill the disk.
+        """
         folder = self._root / item.group
+        disk = shutil.disk_usage(path.parent)
+        if item.size > _free(disk.total, disk.free):
+            raise _nearly_full(item.size)
         try:
             with (folder / item.file).open("rb") as source, path.open("xb") as target:
                 shutil.copyfileobj(source, target, _CHUNK)
@@ -141,7 +147,7 @@ class Shelf:
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         disk = shutil.disk_usage(self._root)
         budget = min(self._budget, disk.total // 5)
-        free = disk.free - self._promised - min(LEFT_FREE, disk.total // 10)
+        free = _free(disk.total, disk.free) - self._promised
         for item in items:
             if taken + size <= budget and size <= free:
                 return
@@ -151,9 +157,7 @@ class Shelf:
         if taken + size > budget:
             raise LimitExceeded(f"{size} bytes are too many: {taken} of {budget} are taken, and nothing else can go")
         if size > free:
-            raise LimitExceeded(
-                f"{size} bytes don't fit: the disk would be nearly full", remedy="free some space on it"
-            )
+            raise _nearly_full(size)
 
     def _read(self, path: Path) -> Item | None:
         try:
@@ -171,6 +175,15 @@ class Shelf:
         new.write_text(json.dumps(value | {"facts": dict(item.facts)}))
         os.utime(new, (item.used, item.used))
         new.rename(path)
+
+
+def _free(total: int, free: int) -> int:
+    """The bytes of a disk that may be used."""
+    return free - min(LEFT_FREE, total // 10)
+
+
+def _nearly_full(size: int) -> LimitExceeded:
+    return LimitExceeded(f"{size} bytes don't fit: the disk would be nearly full", remedy="free some space on it")
 
 
 def _copied(source: BinaryIO, path: Path, size: int) -> str:
