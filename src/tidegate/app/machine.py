@@ -60,7 +60,7 @@ from tidegate.serve.doors import application
 from tidegate.serve.following import Followed, Follower
 from tidegate.serve.git import GitDoor
 from tidegate.serve.git_repositories import HostedRepositories
-from tidegate.serve.github.door import GitHubDoor
+from tidegate.serve.github.door import GitHubDoor, Parts
 from tidegate.serve.hints import Hints
 from tidegate.serve.kubernetes.definitions import store_definitions
 from tidegate.serve.kubernetes.door import KubernetesDoor
@@ -272,12 +272,7 @@ class App:
             preview=partial(updates.preview_as_json, ctx=updating),
         )
         github = GitHubDoor(
-            self.store,
-            self.authorizer,
-            self._repository,
-            self.run_logs,
-            clock=self.clock,
-            version=version("tidegate"),
+            Parts(self.store, self.authorizer, self._repository, self.run_logs, self.clock, version("tidegate"))
         )
         page = Page(self.store, logs.of_run)
         routes: list[Sequence[BaseRoute]] = [

@@ -10,7 +10,6 @@ import logging
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
 
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -22,6 +21,7 @@ from tidegate.serve import git_backend
 from tidegate.serve.git_backend import RECEIVE_PACK, Request
 from tidegate.serve.git_pushes import OnPush, Push, PushListener, Update
 from tidegate.serve.git_repositories import HostedRepositories, check_name, check_owner, settle_head
+from tidegate.serve.identity import Authorizer
 
 __all__ = ["GitDoor", "HostedRepositories", "OnPush", "Push", "Update"]
 
@@ -34,22 +34,6 @@ _PATH = re.compile(
 )
 _SERVICE = re.compile(r"service=(git-upload-pack|git-receive-pack)")
 _log = logging.getLogger(__name__)
-
-
-class Identity(Protocol):
-    """Who asks, and what that credential may do."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def scopes(self) -> Collection[str]: ...
-
-
-class Authorizer(Protocol):
-    """Reads an Authorization header; None where it holds no valid credential."""
-
-    def identify(self, header: str | None) -> Identity | None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
 from tidegate.runner.logs import RunLogs
 from tidegate.serve.auth import Authorizer
-from tidegate.serve.github.door import GitHubDoor
+from tidegate.serve.github.door import GitHubDoor, Parts
 
 TOKEN = "the-home-token"
 ADMIN = {"Authorization": f"token {TOKEN}"}
@@ -49,10 +49,11 @@ class World:
         self.clients = []
 
     def client(self, headers, **options):
-        door = GitHubDoor(
-            self.store, self.authorizer, lambda name: self.repository if name == "acme/shop" else None, self.logs,
-            clock=self.clock, version="0.1.0", **options,
-        )  # fmt: skip
+        def repository(name):
+            return self.repository if name == "acme/shop" else None
+
+        parts = Parts(self.store, self.authorizer, repository, self.logs, self.clock, "0.1.0", **options)
+        door = GitHubDoor(parts)
         transport = httpx2.ASGITransport(app=Starlette(routes=list(door.routes())))
         client = httpx2.AsyncClient(transport=transport, base_url="https://127.0.0.1:8421", headers=headers)
         self.clients.append(client)

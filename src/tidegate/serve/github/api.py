@@ -11,21 +11,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from tidegate.base.errors import Denied, NotFound, TidegateError
-from tidegate.engine.clock import Clock
-from tidegate.engine.ports import Store
-from tidegate.git.repository import Repository
 from tidegate.kinds.runner import KIND as RUNNER_KIND
 from tidegate.kinds.workflow_run import GROUP
-from tidegate.runner.logs import RunLogs
 from tidegate.runner.names import of_repository
 from tidegate.serve.github import shapes
 from tidegate.serve.github.acting import Acting
 from tidegate.serve.github.call import Call, answer
-from tidegate.serve.github.door import Authorizer, Identity
+from tidegate.serve.github.door import Parts
 from tidegate.serve.github.failures import BadCredentials, failure
 from tidegate.serve.github.questions import question
 from tidegate.serve.github.reading import Reading
 from tidegate.serve.guard import SAFE_METHODS
+from tidegate.serve.identity import Identity
 
 Handler = Callable[[Call], Awaitable[Response]]
 ADMIN = "admin"
@@ -39,24 +36,10 @@ _log = logging.getLogger("tidegate")
 class Api:
     """GitHub's API over the runs of a store."""
 
-    def __init__(
-        self,
-        store: Store,
-        authorizer: Authorizer,
-        repository: Callable[[str], Repository | None],
-        logs: RunLogs,
-        *,
-        clock: Clock,
-        version: str,
-        reads_need_credential: bool = False,
-    ):
-        self._store = store
-        self._authorizer = authorizer
-        self._repository = repository
-        self._version = version
-        self._reads_need_credential = reads_need_credential
-        reading = Reading(store, logs)
-        acting = Acting(store, clock, reading)
+    def __init__(self, parts: Parts):
+        self._parts = parts
+        reading = Reading(parts.store, parts.logs)
+        acting = Acting(parts.store, parts.clock, reading)
         self._routes = [(method, _pattern(path), handler) for method, path, handler in self._table(reading, acting)]
 
     def _table(self, reading: Reading, acting: Acting) -> list[tuple[str, str, Handler]]:
@@ -112,7 +95,7 @@ class Api:
 
     def _identify(self, request: Request) -> Identity | None:
         header = request.headers.get("authorization")
-        identity = self._authorizer.identify(header)
+        identity = self._parts.authorizer.identify(header)
         if header and identity is None:
             raise BadCredentials("Bad credentials", remedy="the token is in the file `token` of Tidegate's home")
         return identity
@@ -120,7 +103,7 @@ class Api:
     def _check(self, identity: Identity | None, request: Request) -> None:
         """Raise what keeps somebody from a request."""
         reads = request.method in SAFE_METHODS or request.url.path == GRAPHQL
-        if (reads and not self._reads_need_credential) or (identity is not None and ADMIN in identity.scopes):
+        if (reads and not self._parts.reads_need_credential) or (identity is not None and ADMIN in identity.scopes):
             return
         if identity is None:
             raise BadCredentials("Requires authentication", remedy="gh sends GH_ENTERPRISE_TOKEN, over https only")
@@ -132,13 +115,13 @@ class Api:
 
     async def _find(self, call: Call, asked: str) -> Call:
         """The call with its repository: one that is hosted here, or has a Runner. NotFound."""
-        git = self._repository(asked)
+        git = self._parts.repository(asked)
         if git is not None:
             return replace(call, repository=asked, git=git)
-        for runner in (await self._store.list(GROUP, RUNNER_KIND)).items:
+        for runner in (await self._parts.store.list(GROUP, RUNNER_KIND)).items:
             if of_repository(runner, asked):
                 name = str(runner["spec"]["repository"])
-                return replace(call, repository=name, git=self._repository(name))
+                return replace(call, repository=name, git=self._parts.repository(name))
         raise NotFound(f"Not Found: no repository {asked} is here", remedy="the first push creates it")
 
     # What is about no repository
@@ -149,7 +132,7 @@ class Api:
 
     async def _meta(self, _call: Call) -> Response:
         return answer(
-            {"verifiable_password_authentication": False, "installed_version": SPEAKS, "tidegate": self._version}
+            {"verifiable_password_authentication": False, "installed_version": SPEAKS, "tidegate": self._parts.version}
         )
 
     async def _user(self, call: Call) -> Response:

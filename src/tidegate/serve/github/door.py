@@ -5,8 +5,9 @@ What answers is imported when it is first asked: on few machines it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.git.repository import Repository
 from tidegate.runner.logs import RunLogs
+from tidegate.serve.identity import Authorizer
 
 if TYPE_CHECKING:
     from tidegate.serve.github.api import Api
@@ -23,46 +25,28 @@ if TYPE_CHECKING:
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
-class Identity(Protocol):
-    """Who asks, and what that credential may do."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API is made of. `repository` opens one by OWNER/NAME, None where it is not here; `version` is Tidegate's
+    own.
+    """
 
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def scopes(self) -> Collection[str]: ...
-
-
-class Authorizer(Protocol):
-    """Reads an Authorization header; None where it holds no valid credential."""
-
-    def identify(self, header: str | None) -> Identity | None: ...
+    store: Store
+    authorizer: Authorizer
+    repository: Callable[[str], Repository | None]
+    logs: RunLogs
+    clock: Clock
+    version: str
+    reads_need_credential: bool = False
 
 
 class GitHubDoor:
-    """GitHub's API over the runs of a store. `repository` opens a repository by OWNER/NAME, None where it is not here.
-
-    Reading is open unless `reads_need_credential`; writes need the scope `admin`.
+    """GitHub's API over the runs of a store. Reading is open unless a credential is asked for; writes need the scope
+    `admin`.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        authorizer: Authorizer,
-        repository: Callable[[str], Repository | None],
-        logs: RunLogs,
-        *,
-        clock: Clock,
-        version: str,
-        reads_need_credential: bool = False,
-    ):
-        self._store = store
-        self._authorizer = authorizer
-        self._repository = repository
-        self._logs = logs
-        self._clock = clock
-        self._version = version
-        self._reads_need_credential = reads_need_credential
+    def __init__(self, parts: Parts):
+        self._parts = parts
         self._api: Api | None = None
 
     def routes(self) -> Sequence[BaseRoute]:
@@ -77,13 +61,5 @@ class GitHubDoor:
         if self._api is None:
             from tidegate.serve.github.api import Api  # noqa: PLC0415 - see above
 
-            self._api = Api(
-                self._store,
-                self._authorizer,
-                self._repository,
-                self._logs,
-                clock=self._clock,
-                version=self._version,
-                reads_need_credential=self._reads_need_credential,
-            )
+            self._api = Api(self._parts)
         return await self._api.answer(request)

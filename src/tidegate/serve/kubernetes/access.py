@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from tidegate.kinds.objects import Object
+from tidegate.serve.identity import Authorizer, Identity
 from tidegate.serve.kubernetes.status import Forbidden, Unauthorized
 
 ADMIN = "admin"
 READ_VERBS = ("get", "list", "watch")
 REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews")
-
-
-class Identity(Protocol):
-    """Who asks, and what that credential may do."""
-
-    @property
-    def subject(self) -> str: ...
-
-    @property
-    def scopes(self) -> Collection[str]: ...
-
-
-class Authorizer(Protocol):
-    """Reads an Authorization header; None where it holds no valid credential."""
-
-    def identify(self, header: str | None) -> Identity | None: ...
 
 
 class Access:

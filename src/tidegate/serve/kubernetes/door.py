@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute, Route
 
 from tidegate.base.errors import NotFound, TidegateError
 from tidegate.engine.clock import Clock
+from tidegate.serve.identity import Authorizer
 from tidegate.serve.kubernetes import discovery, openapi
-from tidegate.serve.kubernetes.access import REVIEWS, Access, Authorizer
+from tidegate.serve.kubernetes.access import REVIEWS, Access
 from tidegate.serve.kubernetes.catalogue import Catalogue
 from tidegate.serve.kubernetes.interactive import refuse_interactive
 from tidegate.serve.kubernetes.logs import ControllerLogs, PodLogs, as_text, begun, controller_lines, read_options
