@@ -154,8 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(int(headers.pop("Status", "200").split(" ")[0]))
         for name, value in headers.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a client that was killed
+            self.end_headers()
+            self.wfile.write(content)
 
     def _answered(self, body: bytes) -> bytes:
         self.host.reached(self.path)
