@@ -60,7 +60,19 @@ on: workflow_call
 jobs:
   check: {runs-on: ubuntu-latest, steps: [{run: echo called}]}
 """
+KEEPING = """\
+name: Keeping
+on: workflow_dispatch
+jobs:
+  keep:
+    runs-on: ubuntu-latest
+    steps:
+      - run: mkdir -p out/in; echo kept >out/in/file
+      - uses: actions/upload-artifact@v4
+        with: {name: built, path: out}
+"""
 FILES = {
+    "keeping.yaml": KEEPING,
     "caller.yaml": CALLER,
     "called.yaml": CALLED,
     "smartbiz-ci.yaml": CI,
@@ -182,6 +194,14 @@ async def test_one_jobs_log(gh):
     assert {line.partition("\t")[0] for line in said.splitlines()} == {"test"}
 
 
+async def test_an_artifact_is_downloaded(gh, tmp_path):
+    number = await gh.started("keeping.yaml")
+    await gh("run", "watch", number, "--exit-status", "--interval", "1")
+    assert "built" in await gh("run", "view", number)
+    await gh("run", "download", number, "--name", "built", "--dir", str(tmp_path / "here"))
+    assert (tmp_path / "here/in/file").read_text() == "kept\n"
+
+
 @pytest.mark.parametrize(("code", "conclusion"), [("0", "success"), ("3", "failure")])
 async def test_watching_ends_with_the_run_and_its_outcome(gh, code, conclusion):
     number = await gh.started("short.yaml", "-f", f"code={code}")
@@ -193,7 +213,7 @@ async def test_workflows_are_listed_and_shown(gh):
     said = await gh("workflow", "list")
     assert sorted(line.split("\t")[:2] for line in said.splitlines()) == [
         [".github/workflows/called.yaml", "active"], [".github/workflows/caller.yaml", "active"],
-        ["Endless", "active"], ["Short", "active"], ["SmartBiz CI", "active"],
+        ["Endless", "active"], ["Keeping", "active"], ["Short", "active"], ["SmartBiz CI", "active"],
     ]  # fmt: skip
     assert "smartbiz-ci.yaml" in await gh("workflow", "view", "SmartBiz CI")
     assert CI.strip() in await gh("workflow", "view", "smartbiz-ci.yaml", "--yaml")

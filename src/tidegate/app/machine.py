@@ -126,6 +126,7 @@ class App:
         self.feed = RunFeed()
         self.metrics = Metrics()
         self.run_logs = RunLogs(self.home.runs / "logs", self.clock)
+        self.artifacts = Artifacts(self.home.runs / "artifacts", self.clock)
         self.registries = (*settings.stand_ins, f"{LOOPBACK}:{port}")
         self.hints = Hints(store, self._hint, self.repositories.by_url, self.registries)
         blobs = BlobStore(self.home.registry)
@@ -225,7 +226,7 @@ class App:
             endpoints=endpoints(self.settings, self.port),
             server_url=self._server_url(),
             may_read=self._may_read,
-            artifacts=Artifacts(self.home.runs / "artifacts", self.clock),
+            artifacts=self.artifacts,
             caches=Caches(self.home.runs / "caches", self.clock),
         )
         jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
@@ -244,7 +245,7 @@ class App:
                 tokens=self.authorizer,
                 repositories=hosted(self._repository),
                 server_url=self._server_url(),
-                artifacts=services.artifacts,
+                artifacts=self.artifacts,
             ),
         ]
 
@@ -272,7 +273,15 @@ class App:
             preview=partial(updates.preview_as_json, ctx=updating),
         )
         github = GitHubDoor(
-            Parts(self.store, self.authorizer, self._repository, self.run_logs, self.clock, version("tidegate"))
+            Parts(
+                self.store,
+                self.authorizer,
+                self._repository,
+                self.run_logs,
+                self.clock,
+                version("tidegate"),
+                artifacts=self.artifacts,
+            )
         )
         page = Page(self.store, logs.of_run)
         routes: list[Sequence[BaseRoute]] = [

@@ -98,6 +98,10 @@ class Artifacts:
         """Copy an artifact's archive to a new file. Raises NotFound where it is gone."""
         self._shelf.copy_out(artifact.item, path)
 
+    def open(self, artifact: Artifact) -> BinaryIO:
+        """An artifact's archive, opened for reading. Raises NotFound where it is gone."""
+        return self._shelf.open(artifact.item)
+
     def keep_only(self, runs: Collection[str]) -> None:
         """Delete the artifacts of all other runs, and what has expired."""
         self._shelf.keep_only({file_name(run) for run in runs})

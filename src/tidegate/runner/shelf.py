@@ -101,19 +101,24 @@ class Shelf:
 
         Raises NotFound where it is gone, LimitExceeded where it would fill the disk.
         """
-        folder = self._root / item.group
         disk = shutil.disk_usage(path.parent)
         if item.size > _free(disk.total, disk.free):
             raise _nearly_full(item.size)
         try:
-            with (folder / item.file).open("rb") as source, path.open("xb") as target:
+            with self.open(item) as source, path.open("xb") as target:
                 shutil.copyfileobj(source, target, _CHUNK)
-            now = self._clock.now().timestamp()
+        except OSError as error:
+            raise disk_error(error, path) from None
+
+    def open(self, item: Item) -> BinaryIO:
+        """An item's file, opened for reading; it counts as used. Raises NotFound where it is gone."""
+        folder, now = self._root / item.group, self._clock.now().timestamp()
+        try:
+            file = (folder / item.file).open("rb")
             os.utime(folder / f"{item.name}{_FACTS}", (now, now))
         except FileNotFoundError:
             raise NotFound(f"{item.facts.get('name', item.name)!r} was deleted meanwhile") from None
-        except OSError as error:
-            raise disk_error(error, path) from None
+        return file
 
     def delete(self, item: Item) -> None:
         """Remove one item, its facts first."""

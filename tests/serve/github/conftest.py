@@ -11,6 +11,7 @@ from tidegate.engine.manual_clock import ManualClock
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
+from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.logs import RunLogs
 from tidegate.serve.auth import Authorizer
 from tidegate.serve.github.door import GitHubDoor, Parts
@@ -42,7 +43,9 @@ class World:
     def __init__(self, root):
         self.clock = ManualClock()
         self.store = SqliteStore(root / "store.db", self.clock)
+        self.root = root
         self.logs = RunLogs(root / "logs", self.clock)
+        self.artifacts = Artifacts(root / "artifacts", self.clock)
         self.authorizer = Authorizer(TOKEN)
         self.repository = Repository(root / "shop.git")
         self.commit = _commit(root / "work", root / "shop.git")
@@ -52,6 +55,7 @@ class World:
         def repository(name):
             return self.repository if name == "acme/shop" else None
 
+        options.setdefault("artifacts", self.artifacts)
         parts = Parts(self.store, self.authorizer, repository, self.logs, self.clock, "0.1.0", **options)
         door = GitHubDoor(parts)
         transport = httpx2.ASGITransport(app=Starlette(routes=list(door.routes())))

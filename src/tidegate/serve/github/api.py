@@ -16,6 +16,7 @@ from tidegate.kinds.workflow_run import GROUP
 from tidegate.runner.names import of_repository
 from tidegate.serve.github import shapes
 from tidegate.serve.github.acting import Acting
+from tidegate.serve.github.artifacts import ArtifactHandlers
 from tidegate.serve.github.call import Call, answer
 from tidegate.serve.github.door import Parts
 from tidegate.serve.github.failures import BadCredentials, failure
@@ -29,7 +30,7 @@ ADMIN = "admin"
 PREFIX, GRAPHQL = "/api/v3", "/api/graphql"
 SPEAKS = "3.12.0"
 """The version of GitHub Enterprise Server whose answers these are like: clients ask for it before newer requests."""
-_NUMBERS = ("run", "job", "attempt")
+_NUMBERS = ("run", "job", "attempt", "artifact")
 _log = logging.getLogger("tidegate")
 
 
@@ -40,11 +41,13 @@ class Api:
         self._parts = parts
         reading = Reading(parts.store, parts.logs)
         acting = Acting(parts.store, parts.clock, reading)
-        self._routes = [(method, _pattern(path), handler) for method, path, handler in self._table(reading, acting)]
+        table = self._table(reading, acting, ArtifactHandlers(parts.artifacts, reading))
+        self._routes = [(method, _pattern(path), handler) for method, path, handler in table]
 
-    def _table(self, reading: Reading, acting: Acting) -> list[tuple[str, str, Handler]]:
+    def _table(self, reading: Reading, acting: Acting, kept: ArtifactHandlers) -> list[tuple[str, str, Handler]]:
         repo, run = "/repos/{owner}/{name}", "/repos/{owner}/{name}/actions/runs/{run}"
         workflow, job = f"{repo}/actions/workflows/{{workflow}}", f"{repo}/actions/jobs/{{job}}"
+        artifact = f"{repo}/actions/artifacts/{{artifact}}"
         return [
             ("GET", "", self._root),
             ("GET", "/meta", self._meta),
@@ -61,7 +64,11 @@ class Api:
             ("DELETE", run, acting.delete),
             ("GET", f"{run}/jobs", reading.jobs),
             ("GET", f"{run}/logs", reading.run_logs),
-            ("GET", f"{run}/artifacts", reading.artifacts),
+            ("GET", f"{run}/artifacts", kept.of_run),
+            ("GET", f"{repo}/actions/artifacts", kept.of_repository),
+            ("GET", artifact, kept.one),
+            ("DELETE", artifact, kept.delete),
+            ("GET", f"{artifact}/zip", kept.archive),
             ("GET", f"{run}/attempts/{{attempt}}", reading.run),
             ("GET", f"{run}/attempts/{{attempt}}/jobs", reading.jobs),
             ("GET", f"{run}/attempts/{{attempt}}/logs", reading.run_logs),

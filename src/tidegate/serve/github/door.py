@@ -16,6 +16,7 @@ from starlette.routing import BaseRoute, Route
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.git.repository import Repository
+from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.logs import RunLogs
 from tidegate.serve.identity import Authorizer
 
@@ -38,6 +39,7 @@ class Parts:
     clock: Clock
     version: str
     reads_need_credential: bool = False
+    artifacts: Artifacts | None = None
 
 
 class GitHubDoor:

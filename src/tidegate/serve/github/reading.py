@@ -144,11 +144,6 @@ class Reading:
         """What a job says beyond its steps."""
         return answer(shapes.notes((await self.find_job(call))[1]))
 
-    async def artifacts(self, call: Call) -> Response:
-        """A run's artifacts: none are served here."""
-        await self.find_run(call)
-        return answer({"total_count": 0, "artifacts": []})
-
     async def _workflow_name(self, call: Call, obj: Object) -> str:
         return file_of(obj, await self._files.of(call.repository, call.git, [obj])).name
 
@@ -164,7 +159,7 @@ class Reading:
         async with self._packing:
             archive = await asyncio.to_thread(pack, files)
         headers = {"Content-Disposition": f'attachment; filename="logs_{id_of(obj)}.zip"'}
-        return StreamingResponse(_pieces(archive), media_type="application/zip", headers=headers)
+        return StreamingResponse(pieces(archive), media_type="application/zip", headers=headers)
 
     async def job_log(self, call: Call) -> Response:
         """The log of a job as text, every line with its time."""
@@ -174,7 +169,7 @@ class Reading:
             file = await asyncio.to_thread(self._logs.path(run, attempt, job).open, "rb")
         except FileNotFoundError:
             raise NotFound(f"the job {job!r} has no log") from None
-        return StreamingResponse(_pieces(file), media_type="text/plain; charset=utf-8")
+        return StreamingResponse(pieces(file), media_type="text/plain; charset=utf-8")
 
     async def forget_logs(self, obj: Object) -> None:
         """Delete the logs of a run that is deleted."""
@@ -259,7 +254,7 @@ def _read_file(git: Repository, commit: str, path: str) -> bytes:
         return files.read(path)
 
 
-async def _pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
+async def pieces(file: IO[bytes]) -> AsyncIterator[bytes]:
     """An open file from where it stands to its end, in pieces; then it is closed."""
     try:
         while piece := await asyncio.to_thread(file.read, CHUNK):
