@@ -49,6 +49,14 @@ async def test_only_who_may_write_deletes_one(world, http, anonymous):
     assert (await http.get(url)).status_code == 404
 
 
+async def test_a_runs_artifacts_are_deleted_with_it(world, http):
+    await world.add_run("shop-ci-1", status=SUCCEEDED)
+    keep(world, "a")
+    other = keep(world, "b", run="shop-ci-2")
+    assert (await http.delete(RUN)).status_code == 204
+    assert [one.id for one in world.artifacts.of_repository("acme/shop")] == [other.id]
+
+
 async def test_another_repositorys_artifact_is_not_found(world, http):
     kept = keep(world, "a", repository="acme/other")
     assert (await http.get(f"{REPO}/actions/artifacts/{kept.id}/zip")).status_code == 404

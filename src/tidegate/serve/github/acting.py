@@ -15,6 +15,7 @@ from tidegate.git.repository import Repository
 from tidegate.kinds.objects import Object, annotation, key_of
 from tidegate.kinds.runner import KIND as RUNNER_KIND
 from tidegate.kinds.workflow_run import GROUP
+from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.asking import cancel_patch, is_over, rerun_patch
 from tidegate.runner.names import PROBLEMS, of_repository
 from tidegate.runner.requested import admission, requested_run
@@ -31,10 +32,11 @@ MANAGER = "github-api"
 class Acting:
     """The handlers of POST and DELETE; whoever calls them may."""
 
-    def __init__(self, store: Store, clock: Clock, reading: Reading):
+    def __init__(self, store: Store, clock: Clock, reading: Reading, artifacts: Artifacts | None = None):
         self._store = store
         self._clock = clock
         self._reading = reading
+        self._artifacts = artifacts
 
     async def dispatch(self, call: Call) -> Response:
         """Start a workflow on a branch or tag with inputs (workflow_dispatch). What is wrong with them is said now."""
@@ -77,12 +79,14 @@ class Acting:
         return await self._rerun(call, failed=True)
 
     async def delete(self, call: Call) -> Response:
-        """Delete a run that is over, and its logs."""
+        """Delete a run that is over, its logs and its artifacts."""
         run = await self._reading.find_run(call)
         if not is_over(run):
             raise Denied("the run is not over yet", remedy="cancel it first")
         await self._store.delete(key_of(run), uid=run["metadata"].get("uid"))
         await self._reading.forget_logs(run)
+        if self._artifacts is not None:
+            await asyncio.to_thread(self._artifacts.delete_all, str(run["metadata"]["name"]))
         return Response(None, 204)
 
     async def _rerun(self, call: Call, *, failed: bool = False) -> Response:

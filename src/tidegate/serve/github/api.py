@@ -40,7 +40,7 @@ class Api:
     def __init__(self, parts: Parts):
         self._parts = parts
         reading = Reading(parts.store, parts.logs)
-        acting = Acting(parts.store, parts.clock, reading)
+        acting = Acting(parts.store, parts.clock, reading, parts.artifacts)
         table = self._table(reading, acting, ArtifactHandlers(parts.artifacts, reading))
         self._routes = [(method, _pattern(path), handler) for method, path, handler in table]
 
