@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.base.errors import Unavailable
 from tidegate.base.masking import Masker
 from tidegate.engine.manual_clock import ManualClock
+from tidegate.runner import workbench
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.folder import JobFolder
 from tidegate.runner.job import JobExecution
@@ -170,3 +172,12 @@ async def test_when_the_server_ends_the_program_is_not_asked_politely(world):
     with pytest.raises(asyncio.CancelledError):
         await running
     assert not one.place.started[0].stopped.is_set()
+
+
+async def test_a_program_of_the_systems_that_never_ends_is_ended(world, monkeypatch, tmp_path):
+    monkeypatch.setattr(workbench, "PROGRAM_TIMEOUT", 0.01)
+    (tmp_path / "git").write_text("sleep")
+    one = world("{name: only, run: exit 0}")
+    with pytest.raises(Unavailable, match=r"git was ended in the job's place: it took over 0\.01 s"):
+        await one.bench.tool(["git"])
+    assert one.place.started[0].stopped.is_set()

@@ -128,7 +128,9 @@ class Workbench:
             raise
 
     async def tool(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[int, str]:
-        """Run a small program of the system's in the job's place; its exit code and the end of what it wrote."""
+        """Run a small program of the system's in the job's place; its exit code and the end of what it wrote.
+        Unavailable where it takes longer than PROGRAM_TIMEOUT.
+        """
         written: list[str] = []
 
         async def keep(lines: Sequence[str]) -> None:
@@ -136,8 +138,11 @@ class Workbench:
             del written[:-_TOOL_LINES]
 
         program = Program(tuple(argv), self.environment(), cwd or self.layout.home)
-        async with asyncio.timeout(PROGRAM_TIMEOUT):
-            code = await self.run(program, keep)
+        try:
+            async with asyncio.timeout(PROGRAM_TIMEOUT):
+                code = await self.run(program, keep)
+        except TimeoutError:
+            raise Unavailable(f"{argv[0]} was ended in the job's place: it took over {PROGRAM_TIMEOUT:g} s") from None
         return code, "\n".join(written)
 
     async def must(self, argv: Sequence[str], *, cwd: str | None = None) -> None:
