@@ -29,6 +29,7 @@ from tests.integration.rollback_world import (
 from tidegate.base.errors import Denied
 from tidegate.engine.outcome import Stalled
 from tidegate.kinds.objects import ObjectKey, key_of
+from tidegate.kinds.rolled_back import RolledBack
 
 pytestmark = [
     pytest.mark.integration,
@@ -455,6 +456,31 @@ async def test_a_branch_of_its_own_is_left_to_who_merges_it(bare: RollbackWorld)
     await bare.update()
     await bare.update()
     assert (await bare.condition("RolledOut")).startswith("Unknown OwnBranch: commits go to another branch")
+
+
+async def test_a_policy_of_another_namespace_is_not_marked(bare: RollbackWorld) -> None:
+    far = ObjectKey("image.toolkit.fluxcd.io", "ImagePolicy", "shared", "base")
+    policy = {"imageRepositoryRef": {"name": "base"}, "policy": {"semver": {"range": ">=1.0.0"}}}
+    metadata = {"name": "base", "namespace": "shared", "annotations": {"tidegate.dev/allow-from": "flux-system"}}
+    kind = {"apiVersion": "image.toolkit.fluxcd.io/v1", "kind": "ImagePolicy"}
+    await bare.store.create(kind | {"metadata": metadata, "spec": policy}, manager="test")
+    await bare.store.patch_status(far, {"latestRef": {"name": IMAGE, "tag": "1.0.1"}}, manager="test")
+    await bare.make(text=f"spec:\n  image: {IMAGE}:1.0.0 {MARKER.replace('flux-system:web', 'shared:base')}\n")
+    await bare.update()
+    assert bare.image() == f"{IMAGE}:1.0.1"
+    commits = bare.commits()
+    await bare.applied()
+    await bare.pod("web-1", CRASHED)
+    for _ in range(3):
+        await bare.clock.advance(AFTER)
+        await bare.update()
+    assert "tidegate.dev/rolled-back" not in (await bare.store.get(far))["metadata"]["annotations"]
+    assert (bare.image(), bare.commits()) == (f"{IMAGE}:1.0.1", commits)
+    # Nor is a mark removed that its own namespace has set.
+    mark = {"tidegate.dev/rolled-back": RolledBack(f"{IMAGE}:1.0.2", f"{IMAGE}:1.0.0", "a" * 40, "why").value()}
+    await bare.store.patch(far, {"metadata": {"annotations": mark}}, manager="test")
+    await bare.update()
+    assert (await bare.store.get(far))["metadata"]["annotations"]["tidegate.dev/rolled-back"]
 
 
 async def test_what_can_t_be_watched_keeps_no_update_back(

@@ -84,7 +84,8 @@ class Watch:
 
     async def _watch(self, work: Work, mine: Selections, commit: str, after: float) -> Look:
         evidence = Evidence(work.ctx.store, work.target.url, self._last_lines)
-        open_ones = {policy: text for policy, text in mine.references.items() if policy not in mine.holds}
+        own = {policy: text for policy, text in mine.references.items() if _is_own(work, policy)}
+        open_ones = {policy: text for policy, text in own.items() if policy not in mine.holds}
         found, holds = _Found(), dict(mine.holds)
         for rollout in await evidence.rollouts(open_ones):
             if rollout.policy in holds:
@@ -147,6 +148,8 @@ class Watch:
         """
         holds, selected = dict(mine.holds), dict(mine.selected)
         for policy, held in mine.holds.items():
+            if not _is_own(work, policy):
+                continue
             named = mine.named[policy]
             if _is_over(held, named):
                 await _mark(work, policy, None)
@@ -189,6 +192,13 @@ async def _reached(repository: Repository, commit: str, revisions: Sequence[str]
         except NotFound:
             continue
     return False
+
+
+def _is_own(work: Work, policy: str) -> bool:
+    """Whether a policy (`NS:NAME`) is of the automation's namespace: another's may be read where it allows that, and is
+    not for us to mark, since the mark changes what every namespace gets.
+    """
+    return policy.startswith(f"{work.namespace}:")
 
 
 def _is_over(held: RolledBack, named: str | None) -> bool:
