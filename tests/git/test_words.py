@@ -37,3 +37,10 @@ def test_a_credential_is_hidden_in_every_form_in_which_it_is_sent() -> None:
     assert secrets_of(Credentials(bearer_token="token")) == ["token"]
     assert secrets_of(Credentials(proxy="http://me:pass%3Aword@proxy.example:3128")) == ["pass%3Aword", "pass:word"]
     assert secrets_of(None) == secrets_of(Credentials(username="me", password="abc"))[1:] == []
+
+
+def test_a_proxy_s_password_is_hidden_as_it_is_and_as_it_is_sent() -> None:
+    sent = base64.b64encode(b"me:p@ss/word").decode()
+    found = secrets_of(Credentials(proxy="http://me:p%40ss%2Fword@proxy.example:3128"))
+    assert found == [sent, "p%40ss%2Fword", "p@ss/word"]
+    assert secrets_of(Credentials(proxy="http://proxy.example:3128")) == []

@@ -18,7 +18,7 @@ from tidegate.git.command import TOLERATED_FSCK
 from tidegate.git.names import branch_ref, check_object_id, check_ref, is_object_id
 from tidegate.git.remote import Remote, access, explain, fetching, pushing
 from tidegate.git.repository import Repository
-from tidegate.git.words import said_by_remote, without_secrets
+from tidegate.git.words import plain, said_by_remote, without_secrets
 
 ALL_REFS = ("refs/heads/*", "refs/tags/*")
 _OPTION = re.compile(r"[^\x00-\x1f\x7f]{1,1024}")
@@ -118,7 +118,7 @@ class Mirrors:
                 except CommandFailed as error:
                     if error.exit_code is not None:
                         self._ready.add(remote.url)
-                    raise explain(error, remote.url) from None
+                    raise explain(without_secrets(error, remote.credentials), remote.url) from None
                 self._ready.add(remote.url)
             return repository
 
@@ -199,7 +199,7 @@ def explain_push(error: CommandFailed, url: str, branch: str) -> TidegateError:
     words = error.output
     if "rejected]" not in words:
         return explain(error, url)
-    reason = next((line for line in words.splitlines() if "rejected]" in line), "").strip()
+    reason = plain(next((line for line in words.splitlines() if "rejected]" in line), ""))
     if "[remote rejected]" not in reason or any(word in reason for word in _LOST[3:]):
         return Conflict(f"somebody pushed to {branch} of {url} first: {reason}")
     said = said_by_remote(words)

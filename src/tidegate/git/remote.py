@@ -20,6 +20,7 @@ from tidegate.base.errors import CommandFailed, Conflict, Denied, InvalidInput, 
 from tidegate.base.private import private_folder, write_private
 from tidegate.git import command
 from tidegate.git.names import check_ref
+from tidegate.git.words import plain, without_secrets
 
 REFS_LIMIT = 32 * 1024 * 1024
 STALLED_BELOW = 1000
@@ -254,7 +255,7 @@ async def ls_remote(
         try:
             listed = await command.run(argv, env=way.env, timeout=timeout, output_limit=REFS_LIMIT)
         except CommandFailed as error:
-            raise explain(error, remote.url) from None
+            raise explain(without_secrets(error, remote.credentials), remote.url) from None
     found = parse_refs(listed.stdout)
     return {name: found[name] for name in refs if name in found} if refs else found
 
@@ -322,6 +323,7 @@ def explain(error: CommandFailed, url: str) -> TidegateError:
         (line for line in lines if line.startswith(("fatal: ", "ERROR: "))), lines[-1] if lines else error.message
     )
     said = next((line for line in lines if line.startswith("error: object ")), said)  # what fsck has found
+    said = plain(said)
     if error.exit_code is None:
         return Unavailable(f"{url} did not answer in time: {error.message}")
     for kind, meaning, words, remedy in _WORDS:

@@ -5,12 +5,16 @@ A remote's words end in conditions and events, which more people read than may r
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tidegate.base.errors import CommandFailed
-from tidegate.git.remote import Credentials
+
+if TYPE_CHECKING:
+    from tidegate.git.remote import Credentials
 
 SAID_LIMIT = 1000
 SHORTEST_SECRET = 4
@@ -29,6 +33,12 @@ def said_by_remote(output: str) -> str:
     return said if len(said) <= SAID_LIMIT else f"…{said[-SAID_LIMIT:]}"
 
 
+def plain(line: str) -> str:
+    """One of git's lines, in which a remote may have had its say: the first SAID_LIMIT characters, none a control."""
+    said = _plain(line)
+    return said if len(said) <= SAID_LIMIT else f"{said[:SAID_LIMIT]}…"
+
+
 def without_secrets(error: CommandFailed, credentials: Credentials | None) -> CommandFailed:
     """The error with every secret of a credential replaced, however the remote has come to repeat it."""
     hidden = secrets_of(credentials)
@@ -41,9 +51,18 @@ def secrets_of(credentials: Credentials | None) -> list[str]:
     if credentials is None:
         return []
     header = credentials.header() or ""
-    proxy = urlsplit(credentials.proxy).password or ""
-    texts = {credentials.password, credentials.bearer_token, header.rpartition(" ")[2], proxy, unquote(proxy)}
+    texts = {credentials.password, credentials.bearer_token, header.rpartition(" ")[2]}
+    texts.update(_of_proxy(credentials.proxy))
     return sorted((text for text in texts if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _of_proxy(url: str) -> set[str]:
+    """A proxy's password, as its URL has it, as it is, and as it is sent."""
+    login = urlsplit(url).netloc.rpartition("@")[0]
+    if not login:
+        return set()
+    password, pair = login.partition(":")[2], unquote(login)
+    return {password, unquote(password), base64.b64encode(pair.encode()).decode("ascii")}
 
 
 def _plain(line: str) -> str:
