@@ -54,3 +54,11 @@ def test_changes_sees_only_what_a_merge_would_change():
     assert changes(status, {"b": {"c": 3}})
     assert changes(status, {"a": None})
     assert changes(status, {"new": []})
+
+
+def test_a_message_is_such_as_a_cluster_takes_and_a_terminal_may_show():
+    patch = status_patch(an_object(), Ready("\x1b[31mred\x9b\udcff\u202e\n\ttext " + "x" * 40_000), NOW)
+    message = patch["conditions"][0]["message"]
+    assert message.startswith("\ufffd[31mred\ufffd\ufffd\ufffd\n\ttext xxx")
+    assert (len(message), message[-2:]) == (32_768, "x…")
+    assert message.encode()

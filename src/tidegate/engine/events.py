@@ -7,11 +7,14 @@ import logging
 from datetime import datetime, timedelta
 
 from tidegate.base.errors import AlreadyExists, NotFound, TidegateError
+from tidegate.base.showing import showable
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.ports import Store
 from tidegate.kinds.objects import Object, ObjectKey
 
 MESSAGE_LIMIT = 1024
+LOGGED_LIMIT = 16_384
+"""Characters of it in the log."""
 RETENTION = timedelta(hours=1)
 
 
@@ -34,6 +37,7 @@ class EventRecorder:
 
     async def _record(self, regarding: Object, kind: str, reason: str, message: str) -> None:
         involved = _reference(regarding)
+        message = showable(message, LOGGED_LIMIT)
         level = logging.INFO if kind == "Normal" else logging.ERROR
         self._log.log(level, message, extra={"object": involved, "reason": reason})
         now = rfc3339(self._clock.now())

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.showing import showable
+
 READY = "Ready"
 RECONCILING = "Reconciling"
 STALLED = "Stalled"
+MESSAGE_LIMIT = 32_768
+"""As many characters a message may have by the definitions; with a longer one a cluster takes no status at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Condition:
 def merge(
     present: Sequence[dict[str, Any]], wanted: Sequence[Condition], *, generation: int, now: str
 ) -> list[dict[str, Any]]:
-    """The list of conditions after `wanted`: a transition time changes only with the status; others are dropped."""
+    """The list of conditions after `wanted`: a transition time changes only with the status; others are dropped.
+    Messages are made such as can be stored and shown.
+    """
     before = {condition.get("type"): condition for condition in present}
     merged = []
     for condition in wanted:
@@ -35,7 +41,7 @@ def merge(
                 "type": condition.type,
                 "status": condition.status,
                 "reason": condition.reason,
-                "message": condition.message,
+                "message": showable(condition.message, MESSAGE_LIMIT),
                 "observedGeneration": generation,
                 "lastTransitionTime": old.get("lastTransitionTime", now) if same else now,
             }

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidegate.base.showing import showable
 from tidegate.base.zones import rfc3339
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.kinds import duration
@@ -24,7 +25,8 @@ PENDING = "Pending"
 """The type of the condition that says what waits."""
 PENDING_SINCE = "pendingSince"
 """The field of the status that says since when something waits."""
-SHOWN = 10
+SHOWN, VALUE_SHOWN = 10, 300
+"""How many changes are named, and how many characters of what stands there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ class Wait:
 
     def condition(self) -> Condition:
         """The condition that says which. It turns True with the first change, and so remembers since when."""
-        lines = [f"{one.path}:{one.line}: {one.old} -> {one.new}, of {one.policy}" for one in self.changes[:SHOWN]]
+        lines = [
+            f"{one.path}:{one.line}: {showable(one.old, VALUE_SHOWN)} -> {one.new}, of {one.policy}"
+            for one in self.changes[:SHOWN]
+        ]
         more = [f"and {len(self.changes) - SHOWN} more"] if len(self.changes) > SHOWN else []
         return Condition(PENDING, "True", self.reason, "\n".join([self.headline(), *lines, *more]))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.showing import showable
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.journey import ready_message
@@ -31,6 +32,8 @@ from tidegate.update.works import SOURCE_GROUP, SOURCE_KIND, work_of
 KIND = "ImageUpdateAutomation"
 APPLIER_GROUP, APPLIER_KIND = "kustomize.toolkit.fluxcd.io", "Kustomization"
 UP_TO_DATE = "repository up-to-date"
+PROBLEMS_SHOWN, PROBLEM_LENGTH = 50, 500
+"""How many markers with which something is wrong are told, and how many characters of each."""
 SOON = 1.0
 """Seconds after a commit that took something back, until what else is selected is written."""
 
@@ -78,7 +81,7 @@ class ImageUpdateAutomationController:
             return await self._suspend(obj, loop, ctx)
         if result.head:
             self._left[key_of(obj)] = result.head
-        if (problems := "\n".join(result.problems)) and problems not in ready_message(obj):
+        if (problems := _told(result.problems)) and problems not in ready_message(obj):
             await ctx.events.warning(obj, "MarkerProblem", problems)
         await _tell_what_is_new(obj, result, ctx)
         if result.pushed and after is not None:
@@ -180,7 +183,7 @@ def _conclude(work: Work, result: Result, look: Look, now: datetime) -> Ready:
     if result.kept:
         message += f"\n{headline(result.kept)}"
     if result.problems:
-        message += "\n" + "\n".join(result.problems)
+        message += f"\n{_told(result.problems)}"
     times = [(waits.until - now).total_seconds() if waits and waits.until else None, look.again]
     times += [SOON] if result.pushed and result.taken_back else []
     return Ready(
@@ -195,6 +198,13 @@ def _conclude(work: Work, result: Result, look: Look, now: datetime) -> Ready:
             *look.conditions,
         ],
     )
+
+
+def _told(problems: Sequence[str]) -> str:
+    """What is wrong with markers, as the status can hold it: of a great many the first."""
+    lines = [showable(one, PROBLEM_LENGTH) for one in problems[:PROBLEMS_SHOWN]]
+    more = [f"and {len(problems) - PROBLEMS_SHOWN} more"] if len(problems) > PROBLEMS_SHOWN else []
+    return "\n".join([*lines, *more])
 
 
 def _watchers_of(kustomization: Object, automations: Sequence[Object]) -> list[ObjectKey]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
+from tidegate.base.showing import showable
 from tidegate.git.lineage import Lineage
 from tidegate.kinds import semver
 from tidegate.kinds.conditions import Condition
@@ -20,7 +21,7 @@ from tidegate.update.objects import ObjectIdentity
 RESPECTED = "RollbackRespected"
 """The type of the condition that says which values stay."""
 SHOWN = 10
-NAME_SHOWN = 100
+NAME_SHOWN, VALUE_SHOWN = 100, 300
 _NUMBER = re.compile(r"([0-9]+)")
 ValueIn = Callable[[str | None], str | None]
 """The value of one scalar in a blob; None where it is not there."""
@@ -68,8 +69,9 @@ class Kept:
         """The place, what stays, and what ends it."""
         one = self.change
         who = "".join(letter for letter in self.who if letter.isprintable())[:NAME_SHOWN]
+        stays = f"{showable(one.old, VALUE_SHOWN)} stays"
         return (
-            f"{one.path}:{one.line}: {one.old} stays, since {who} went back to it from {one.new} in "
+            f"{one.path}:{one.line}: {stays}, since {who} went back to it from {one.new} in "
             f"{self.commit[:7]}, until something newer is selected, of {one.policy}"
         )
 
