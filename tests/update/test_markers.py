@@ -1,10 +1,13 @@
 """Which value a marker marks."""
 
+import random
+
 import pytest
 import yaml
 
 from tidegate.update import yaml_text
 from tidegate.update.marker import read_comment
+from tidegate.update.marker_lines import in_blocks
 from tidegate.update.markers import find_markers
 
 MARK = '# {"$imagepolicy": "ns:app"}'
@@ -184,3 +187,51 @@ def test_in_a_file_that_does_not_parse_only_clear_lines_count() -> None:
     assert [data[one.start : one.end].decode() for one in found.markers] == ["web:1", '"web:2"', "web:7"]
     assert "does not parse" in found.problems[0].message
     assert [one.line for one in found.problems[1:]] == [5, 6, 7, 9, 11]
+
+
+def test_a_marker_that_is_itself_too_deep_is_told_and_keeps_no_other_back() -> None:
+    found = find_markers(f'a: b # {{"$imagepolicy": {"[" * 100_000}\nb: c {MARK}\n'.encode())
+    assert [problem.message for problem in found.problems] == ["the marker is not a JSON object by itself"]
+    assert len(found.markers) == 1
+
+
+def test_brackets_within_brackets_are_given_up_at_some_depth() -> None:
+    found = find_markers(f"a: {'[' * 200_000}{']' * 200_000}\nb: c {MARK}\n".encode())
+    assert [problem.message for problem in found.problems] == ["it does not parse (it is more than 500 levels deep)"]
+    assert [marker.value for marker in found.markers] == ["c"]
+
+
+@pytest.mark.parametrize("name", ["ns:\\u001b[31mapp", "\\ud800:app", "ns:a b", "ns:app/x", f"ns:{'a' * 254}"])
+def test_a_name_that_no_policy_has_is_told_as_far_as_it_can_be_shown(name: str) -> None:
+    setter, problem = read_comment(f'# {{"$imagepolicy": "{name}"}}')
+    assert setter is None
+    assert problem is not None
+    assert problem.isprintable()
+    assert len(problem) < 300
+    assert "names no policy" in problem
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whether_a_line_of_a_template_is_in_a_block_is_told_as_by_looking_back(seed: int) -> None:
+    draw = random.Random(seed)
+    texts = ["a: b", "a: |", "- >-", "{{ if x }}", "", "  ", "- a: |2", "x"]
+    lines = [(0, " " * draw.randrange(6) + draw.choice(texts)) for _ in range(60)]
+    assert in_blocks(lines) == [looked_back(lines, number) for number in range(len(lines))]
+
+
+def looked_back(lines: list[tuple[int, str]], number: int) -> bool:
+    indent = len(lines[number][1]) - len(lines[number][1].lstrip(" "))
+    for _, line in reversed(lines[:number]):
+        own = len(line) - len(line.lstrip(" "))
+        if line.strip() and not line.lstrip().startswith("{{") and own < indent:
+            if line.rstrip().endswith(("|", ">-", "|2")):
+                return True
+            indent = own
+    return False
+
+
+def test_places_behind_other_letters_are_counted_in_bytes() -> None:
+    text = "".join(f"- ä{number}:é {MARK} ö\n" if number % 3 else f"- 'w:{number}' {MARK}\n" for number in range(50))
+    data = text.encode()
+    values = [data[one.start : one.end].decode() for one in find_markers(data).markers]
+    assert values == [f"'w:{number}'" for number in range(0, 50, 3)]

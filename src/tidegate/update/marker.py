@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
+from tidegate.base.showing import showable
 from tidegate.update.objects import ObjectIdentity
 
 KEY = "$imagepolicy"
 WORD = '"$imagepolicy"'
 SUFFIXES = ("tag", "name", "digest")
+SHOWN = 200
+# What no object is called is no marker: such a name would only be repeated in messages.
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,253}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +68,16 @@ def read_comment(comment: str) -> tuple[str | None, str | None]:
         return None, None
     try:
         fields = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, "the marker is not a JSON object by itself"
     if not all(isinstance(value, str) for value in fields.values()):
         return None, "the marker's values are not all texts"
     setter = fields.get(KEY, "")
     parts = setter.split(":")
-    if len(parts) not in (2, 3) or not all(parts) or (len(parts) == 3 and parts[2] not in SUFFIXES):
-        return None, f"{setter!r} names no policy: write NAMESPACE:NAME, then nothing or :tag, :name or :digest"
+    named = len(parts) in (2, 3) and all(map(_NAME.fullmatch, parts[:2]))
+    if not named or (len(parts) == 3 and parts[2] not in SUFFIXES):
+        return (
+            None,
+            f"{showable(setter, SHOWN)!r} names no policy: write NAMESPACE:NAME, then nothing or :tag, :name or :digest",
+        )
     return setter, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 import yaml
 
@@ -23,12 +24,13 @@ def find_by_line(positions: Positions, error: yaml.YAMLError) -> FileMarkers:
     text = positions.text
     lines = list(lines_of(text, 0, len(text)))
     problems, markers = [Problem(_line_of(error), f"it does not parse ({_reason(error)})")], []
+    in_block = in_blocks(lines)
     for number, (index, line) in enumerate(lines):
         if WORD not in line:
             continue
         clear = _CLEAR_LINE.fullmatch(line)
         setter, problem = read_comment(clear["comment"]) if clear else (None, None)
-        if clear is None or setter is None or _in_block(lines, number):
+        if clear is None or setter is None or in_block[number]:
             said = problem or "this marked line alone does not say what is marked, so it is not edited"
             problems.append(Problem(number + 1, said))
             continue
@@ -40,16 +42,21 @@ def find_by_line(positions: Positions, error: yaml.YAMLError) -> FileMarkers:
     return FileMarkers(tuple(markers), tuple(problems))
 
 
-def _in_block(lines: list[tuple[int, str]], number: int) -> bool:
-    """Whether a line seems to lie in a block scalar: some line that it is nested in ends with `|` or `>`."""
-    indent = _indent(lines[number][1])
-    for _, line in reversed(lines[:number]):
-        if not line.strip() or line.lstrip().startswith("{{") or _indent(line) >= indent:
-            continue
+def in_blocks(lines: list[tuple[int, str]]) -> list[bool]:
+    """Whether each line seems to lie in a block scalar: some line that it is nested in ends with `|` or `>`."""
+    found: list[bool] = []
+    around: list[tuple[int, bool]] = []
+    """The lines that the next one may be nested in: how far each is indented, and whether it or one around it opens a
+    block.
+    """
+    for _, line in lines:
         indent = _indent(line)
-        if _OPENS_BLOCK.fullmatch(line):
-            return True
-    return False
+        own = bisect_left(around, (indent,))
+        inside = own > 0 and around[own - 1][1]
+        found.append(inside)
+        if line.strip() and not line.lstrip().startswith("{{"):
+            around[own:] = [(indent, inside or _OPENS_BLOCK.fullmatch(line) is not None)]
+    return found
 
 
 def _indent(line: str) -> int:
@@ -62,4 +69,5 @@ def _line_of(error: yaml.YAMLError) -> int | None:
 
 
 def _reason(error: yaml.YAMLError) -> str:
-    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or "a character is not allowed")
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or next(iter(error.args), None)
+    return str(said or "a character is not allowed")

@@ -11,6 +11,8 @@ import yaml
 
 from tidegate.update.yaml_text import loader
 
+DEEPEST = 500
+"""Levels; the time that the scanner takes for each bracket grows with those around it."""
 _LISTS = ("List", "ResourceList")
 _FIELDS = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
@@ -52,7 +54,7 @@ class _Document:
 
 def find_objects(text: str) -> list[Region]:
     """Every document of a text with its object, and the items of lists after them. Raises yaml.YAMLError where the
-    text does not parse.
+    text does not parse, or is deeper than DEEPEST.
     """
     regions: list[Region] = []
     frames: list[_Frame] = []
@@ -64,6 +66,8 @@ def find_objects(text: str) -> list[Region]:
         elif isinstance(event, yaml.DocumentEndEvent):
             regions += _regions(document, _index(event.end_mark))
         elif isinstance(event, yaml.CollectionStartEvent):
+            if len(frames) == DEEPEST:
+                raise yaml.YAMLError(f"it is more than {DEEPEST} levels deep")
             frames.append(_Frame(isinstance(event, yaml.MappingStartEvent), _index(event.start_mark)))
         elif isinstance(event, yaml.CollectionEndEvent):
             closed = frames.pop()

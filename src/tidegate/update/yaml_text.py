@@ -36,10 +36,16 @@ class Positions:
         self._shift = 3 if len(self.text) != len(text) else 0
         self._ascii = self.text.isascii()
         self._breaks: list[int] | None = None
+        self._known = (0, self._shift)
 
     def offset(self, index: int) -> int:
         """The byte in the file where a character begins."""
-        return self._shift + (index if self._ascii else len(self.text[:index].encode()))
+        if self._ascii:
+            return self._shift + index
+        # They are asked for in order, as a rule, so it is counted from the last one on.
+        start, offset = self._known if self._known[0] <= index else (0, self._shift)
+        self._known = index, offset + len(self.text[start:index].encode())
+        return self._known[1]
 
     def line(self, index: int) -> int:
         """The line of a character, from 1."""
