@@ -1,5 +1,6 @@
 """The command lines of a repository, and the stream that writes a commit."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tidegate.base.errors import InvalidInput, LimitExceeded
 from tidegate.base.files import FILE_LIMIT
 from tidegate.git import plumbing
 from tidegate.git.command import argv
-from tidegate.git.values import Signature, parse_commit, parse_tree
+from tidegate.git.values import LATEST, Signature, parse_commit, parse_tree
 
 GIT_DIR = Path("/srv/a.git")
 OLD, NEW = "1" * 40, "2" * 40
@@ -139,3 +140,17 @@ def test_a_tree_object_is_read_with_odd_names(size: int) -> None:
     assert first.is_file
     assert not link.is_file
     assert [entry.type for entry in (link, folder, sub)] == ["blob", "tree", "commit"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("1700000000 +0100", 1_700_000_000), ("-5 +0000", -5), ("", 0), ("now +0000", 0), ("\xb2 +0000", 0),
+        ("999999999999999 +0000", LATEST), (f"{'9' * 5000} +0000", LATEST),
+    ],
+)  # fmt: skip
+def test_any_time_that_a_commit_names_is_a_date(written: str, read: int) -> None:
+    who = f"A <a@example.org> {written}"
+    commit = parse_commit(NEW, f"tree {OLD}\nauthor {who}\ncommitter {who}\n\nwords\n".encode())
+    assert commit.time == read
+    assert datetime.fromtimestamp(commit.time, UTC)

@@ -41,7 +41,7 @@ def test_a_duration_is_read_and_written_as_go_does(text):
 @pytest.mark.parametrize(
     "text",
     ["", "+", "-", "1", "1.5", "s", ".s", ".", "+-1s", "1 s", " 1s", "1s ", "1d", "1S", "1e3s", "1_0s", "٣s",
-     "9223372036854775808ns", "3000000h", "-9223372036854775809ns", "1h2", "--1s"],
+     "9223372036854775808ns", "3000000h", "-9223372036854775809ns", "1h2", "--1s", "9" * 5000 + "s"],
 )  # fmt: skip
 def test_other_text_is_refused(text):
     with pytest.raises(InvalidInput):

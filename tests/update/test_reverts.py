@@ -98,6 +98,12 @@ def test_a_tag_is_older(one, two, older):
 TAGS = st.from_regex(r"[a-z]{0,2}[0-9]{1,3}(\.[0-9]{1,2}){0,2}", fullmatch=True)
 
 
+@pytest.mark.parametrize("tag", ["9" * 5000, "1.0." + "9" * 5000, "b1.0." + "9" * 5000])
+def test_a_number_that_no_tag_has_is_neither_older_nor_an_error(tag):
+    assert not is_older(f"web:{tag}", "web:1.0.2")
+    assert not is_older("web:1.0.2", f"web:{tag}")
+
+
 @given(TAGS, TAGS)
 def test_of_two_tags_at_most_one_is_older(one, two):
     assert not (is_older(one, two) and is_older(two, one))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from tidegate.base.errors import InvalidInput
 
 _TYPES = {"40000": "tree", "160000": "commit"}
+LATEST = 32_503_680_000
+"""The year 3000, in seconds since 1970."""
 _UNWANTED = str.maketrans("", "", "<>\n\r\0")
 
 
@@ -138,4 +140,13 @@ def _signature(line: str) -> Signature:
     name, _, rest = line.partition("<")
     email, _, moment = rest.rpartition(">")
     time, _, offset = moment.strip().partition(" ")
-    return Signature(name.strip(), email, int(time) if time.lstrip("-").isdigit() else 0, offset or "+0000")
+    return Signature(name.strip(), email, _seconds(time), offset or "+0000")
+
+
+def _seconds(text: str) -> int:
+    """A commit's time, which git lets be any number: no later than LATEST, so that it is a date."""
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit()):
+        return 0
+    found = int(digits) if len(digits) <= len(str(LATEST)) else LATEST
+    return -min(found, LATEST) if text != digits else min(found, LATEST)

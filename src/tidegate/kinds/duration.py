@@ -12,6 +12,8 @@ _UNITS = {
 }  # fmt: skip
 _TERM = re.compile(r"([0-9]*)(?:(\.)([0-9]*))?([^0-9.]*)", re.ASCII)
 _LARGEST = 2**63
+LENGTH_LIMIT = 1000
+"""Characters; Go has no limit, and no number that it takes needs as many."""
 
 
 def parse(text: str) -> int:
@@ -20,6 +22,8 @@ def parse(text: str) -> int:
     Follows time.ParseDuration: an optional sign, then decimal numbers each with a unit; `0` alone needs none. The
     fraction is truncated as Go truncates it (float64 scaling of the digits that fit in 63 bits).
     """
+    if len(text) > LENGTH_LIMIT:
+        raise _invalid(f"{text[:40]}…")
     rest = text[1:] if text[:1] in ("+", "-") else text
     negative = text[:1] == "-"
     if rest == "0":

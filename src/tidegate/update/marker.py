@@ -76,8 +76,6 @@ def read_comment(comment: str) -> tuple[str | None, str | None]:
     parts = setter.split(":")
     named = len(parts) in (2, 3) and all(map(_NAME.fullmatch, parts[:2]))
     if not named or (len(parts) == 3 and parts[2] not in SUFFIXES):
-        return (
-            None,
-            f"{showable(setter, SHOWN)!r} names no policy: write NAMESPACE:NAME, then nothing or :tag, :name or :digest",
-        )
+        said = f"{showable(setter, SHOWN)!r} names no policy"
+        return None, f"{said}: write NAMESPACE:NAME, then nothing or :tag, :name or :digest"
     return setter, None

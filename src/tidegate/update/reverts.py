@@ -21,6 +21,8 @@ from tidegate.update.objects import ObjectIdentity
 RESPECTED = "RollbackRespected"
 """The type of the condition that says which values stay."""
 SHOWN = 10
+TAG_LIMIT = 128
+"""Characters; nothing longer is a tag, whatever stands in a file."""
 NAME_SHOWN, VALUE_SHOWN = 100, 300
 _NUMBER = re.compile(r"([0-9]+)")
 ValueIn = Callable[[str | None], str | None]
@@ -122,6 +124,8 @@ def is_older(present: str, other: str) -> bool:
     numbers in tags that are the same otherwise.
     """
     one, two = _tag(present), _tag(other)
+    if max(len(one), len(two)) > TAG_LIMIT:
+        return False
     versions = semver.parse_tag(one), semver.parse_tag(two)
     if versions[0] is not None and versions[1] is not None:
         return versions[0] < versions[1]

@@ -78,6 +78,8 @@ async def test_what_makes_a_new_one_is_never_sent_twice():
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1300"}, 300.0),
         (429, {"ratelimit-reset": "99999999"}, 3600.0),
         (429, {}, 60.0),
+        (429, {"retry-after": b"\xb2"}, 60.0),
+        (429, {"retry-after": "9" * 5000}, 3600.0),
     ],
 )
 async def test_a_limit_says_when_and_is_not_asked_again(status, headers, seconds):

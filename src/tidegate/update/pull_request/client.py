@@ -128,7 +128,7 @@ class ForgeClient:
     def _wait(self, headers: httpx2.Headers) -> float:
         """Seconds until it may be asked again; a minute where it does not say."""
         for name, since in (("retry-after", 0.0), ("x-ratelimit-reset", self._now()), ("ratelimit-reset", self._now())):
-            if (value := headers.get(name, "")).isdigit():
+            if (value := headers.get(name, "")).isascii() and value.isdigit():
                 return min(max(float(value) - since, 1.0), LONGEST_WAIT)
         return 60.0
 
