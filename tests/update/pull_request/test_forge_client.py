@@ -1,5 +1,6 @@
 """What is asked again, what is not, and what an error may show: over answers without a socket."""
 
+import asyncio
 import json
 
 import httpx2
@@ -105,3 +106,26 @@ async def test_an_error_of_any_shape_is_an_error(answer):
     error, *_ = await proposed((400, answer))
     assert isinstance(error, InvalidInput)
     assert "was answered with 400" in str(error)
+
+
+@pytest.mark.parametrize(
+    "url", [f"https://h/{TOKEN}", "https://h/\x1b[31m", "https://h/" + "x" * 1000, "javascript:x", "", None]
+)
+async def test_an_address_that_can_t_be_shown_is_none(url):
+    error, *_ = await proposed((200, [OPEN | {"html_url": url}]))
+    assert isinstance(error, Unavailable)
+    assert TOKEN not in str(error)
+    assert str(error).isprintable()
+
+
+async def test_a_forge_that_is_slow_each_time_is_given_up_as_a_whole(monkeypatch):
+    monkeypatch.setattr("tidegate.update.pull_request.client.WHOLE_DEADLINE", 0.05)
+
+    class Silent(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request):
+            await asyncio.Event().wait()
+
+    async with make_client(Silent()) as http:
+        client = ForgeClient(http, FORGE, TOKEN, sleep=asyncio.sleep, now=lambda: 1_000.0)
+        with pytest.raises(Unavailable, match="did not answer everything within"):
+            await client.propose(PROPOSAL)

@@ -16,6 +16,8 @@ from tidegate.update.pull_request.forge import Forge, Proposal, PullRequest, Req
 ANSWER_LIMIT = 4 * 1024 * 1024
 DEADLINE = 30.0
 """Seconds for one request, its answer included."""
+WHOLE_DEADLINE = 120.0
+"""Seconds for all requests together: meanwhile the automation does nothing else."""
 ATTEMPTS = 3
 BACKOFF = 0.5
 PAGES = 40
@@ -51,6 +53,16 @@ class ForgeClient:
 
         Raises Denied, NotFound, InvalidInput, RateLimited, Unavailable, LimitExceeded.
         """
+        try:
+            async with asyncio.timeout(WHOLE_DEADLINE):
+                found, done = await self._propose(proposal)
+        except TimeoutError:
+            raise Unavailable(f"{self._forge.api} did not answer everything within {WHOLE_DEADLINE:g} s") from None
+        if self._token in found.url:
+            raise Unavailable(f"{self._forge.api} gives the pull request an address that can't be shown")
+        return found, done
+
+    async def _propose(self, proposal: Proposal) -> tuple[PullRequest, str]:
         present = await self._open_one(proposal)
         if present is None:
             try:
@@ -137,9 +149,11 @@ class ForgeClient:
         try:
             answer = json.loads(body)
             parts = [answer.get("message"), answer.get("error"), *(answer.get("errors") or [])]
+            said = [
+                str(one.get("message") or one.get("code")) if isinstance(one, dict) else one for one in parts if one
+            ]
+            text = "; ".join(" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in said)
         except (ValueError, TypeError, AttributeError, RecursionError):
             return ""
-        words = [str(one.get("message") or one.get("code")) if isinstance(one, dict) else one for one in parts if one]
-        text = "; ".join(" ".join(map(str, one)) if isinstance(one, list) else str(one) for one in words)
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
         return f": {text.replace(self._token, '***')[:_SAID]}" if text else ""

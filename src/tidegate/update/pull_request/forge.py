@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ _HOSTS = {
 _WEB_HOSTS = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 TITLE_LIMIT, BODY_LIMIT = 240, 60_000
 """Characters; GitHub takes 256 and 65536, the others about as many."""
+URL_LIMIT = 1000
+_PAGE = re.compile(r"https?://[!-~]+")
 PAGE = 50
 
 
@@ -128,7 +131,7 @@ class Forge:
         found = mapping(answer)
         number = found.get("iid" if self.kind == GITLAB else "number")
         url = found.get("web_url" if self.kind == GITLAB else "html_url")
-        if not isinstance(number, int) or not isinstance(url, str):
+        if type(number) is not int or not isinstance(url, str) or not _is_page(url):
             raise Unavailable(f"{self.api} answered with something that is no pull request")
         body = found.get("description" if self.kind == GITLAB else "body")
         return PullRequest(number, url, str(found.get("title") or ""), str(body or ""))
@@ -183,6 +186,11 @@ def _forge(kind: str, scheme: str, host: str, names: Sequence[str]) -> Forge:
         return Forge(kind, "https://api.github.com" if host == "github.com" else f"{root}/api/v3", repository)
     below = "".join(f"/{name}" for name in names[:-2]) if scheme != "ssh" else ""
     return Forge(kind, f"{root}{below}/api/v1", repository)
+
+
+def _is_page(url: str) -> bool:
+    """Whether it may be shown as the address of a page."""
+    return len(url) <= URL_LIMIT and _PAGE.fullmatch(url) is not None
 
 
 def _listed(answer: object) -> list[Mapping[str, Any]]:

@@ -61,7 +61,7 @@ async def _proposed(work: Work, wish: PullRequestWish, commit: str, proposal: Pr
         client = ForgeClient(http, forge, token, sleep=clock.sleep, now=lambda: clock.now().timestamp())
         found, done = await client.propose(proposal)
     if done != "found":
-        await work.ctx.events.normal(work.obj, f"PullRequest{done.capitalize()}", f"{found.url}: {found.title}")
+        await work.ctx.events.normal(work.obj, f"PullRequest{done.capitalize()}", f"{found.url}: {proposal.title}")
     return (Condition(PULL_REQUEST, "True", "Open", f"{found.url} shows commit {commit}"),), None
 
 
