@@ -159,6 +159,32 @@ async def test_a_crash_is_told_with_its_last_lines_and_without_secrets(world: Ro
     assert "ghp_" not in everything
 
 
+async def test_where_a_secret_is_gone_whose_value_the_log_may_show_none_is_shown(world: RollbackWorld) -> None:
+    given = {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "gone", "key": "password"}}}
+    await world.pod("web-1", CRASHED, env=[given])
+    world.logs[SHOP, "web-1", "web", True] = ["connecting as correct-horse-battery"]
+    await world.clock.advance(AFTER)
+    await world.update()
+    assert "it ended with 1" in world.message()
+    assert "correct-horse" not in world.message()
+
+
+async def test_the_secrets_of_the_pod_that_crashed_are_hidden_though_a_newer_one_runs(world: RollbackWorld) -> None:
+    password = base64.b64encode(b"correct-horse-battery").decode()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db", "namespace": SHOP}}
+    await world.store.create(secret | {"data": {"password": password}}, manager="test")
+    given = {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}
+    await world.pod("web-1", CRASHED, env=[given])
+    await world.clock.advance(1.0)
+    pod = await world.pod("web-2", {"ready": True, "restartCount": 0, "state": {"running": {}}})
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    await world.store.patch_status(key_of(pod), ready, manager="test")
+    world.logs[SHOP, "web-1", "web", True] = ["connecting as correct-horse-battery"]
+    await world.clock.advance(AFTER)
+    await world.update()
+    assert "\n  connecting as ***\n" in world.message()
+
+
 async def test_a_probe_that_fails_is_named(world: RollbackWorld) -> None:
     await world.pod("web-1", UNREADY, readinessProbe={"httpGet": {"path": "/health", "port": 8000}})
     await world.clock.advance(AFTER)

@@ -8,6 +8,13 @@ import re
 # file's name that is none has them. Tabs and line breaks stay.
 _UNSHOWABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
+
+
+def without_escapes(text: str) -> str:
+    """The text without what a terminal takes as orders: colours, titles."""
+    return _ESCAPES.sub("", text)
+
 
 def showable(text: str, limit: int) -> str:
     """The text with `�` for what can't be shown, and of a longer one than `limit` characters the beginning."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from tidegate.base.errors import CommandFailed
+from tidegate.base.showing import without_escapes
 
 if TYPE_CHECKING:
     from tidegate.git.remote import Credentials
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 SAID_LIMIT = 1000
 SHORTEST_SECRET = 4
 _OWN = ("To ", " ! ", "error: ", "fatal: ", "warning: ", "hint: ")
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.?)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -66,7 +66,7 @@ def _of_proxy(url: str) -> set[str]:
 
 
 def _plain(line: str) -> str:
-    return " ".join(_CONTROL.sub("", _ESCAPES.sub("", line)).split())
+    return " ".join(_CONTROL.sub("", without_escapes(line)).split())
 
 
 def _hidden(text: str, secrets: Iterable[str]) -> str:

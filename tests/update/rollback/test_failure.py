@@ -25,6 +25,9 @@ from tidegate.update.rollback.failure import hidden, secret_names, secret_values
         ("key AKIAIOSFODNN7EXAMPLE", "key ***"),
         ("blob wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY0 end", "blob *** end"),
         ("-----BEGIN RSA PRIVATE KEY-----", "***"),
+        ("\x1b[36mpassword\x1b[0m=\x1b[35mhunter2\x1b[0m \x1b[1mdone", "password=*** done"),
+        ("\x1b[35mghp_0123456789abcdefghijklmnop\x1b[0m", "***"),
+        ("hunt\x1b[1mer22", "***"),
         ("value hunter22 of a Secret", "value *** of a Secret"),
     ],
 )
@@ -35,7 +38,9 @@ def test_what_looks_secret_is_hidden_and_nothing_else(line, shown):
 def test_a_pod_s_secrets_are_found_wherever_it_names_them():
     key = {"name": "X", "valueFrom": {"secretKeyRef": {"name": "b", "key": "k"}}}
     spec = {
-        "initContainers": [{"envFrom": [{"secretRef": {"name": "a"}}, {"configMapRef": {"name": "no"}}]}],
+        "initContainers": [
+            {"envFrom": [{"secretRef": {"name": "a", "optional": True}}, {"configMapRef": {"name": "no"}}]}
+        ],
         "containers": [{"env": [key, {"name": "Y"}]}],
         "volumes": [
             {"secret": {"secretName": "c"}},
@@ -43,10 +48,22 @@ def test_a_pod_s_secrets_are_found_wherever_it_names_them():
             {"emptyDir": {}},
         ],
     }
-    assert secret_names(spec) == ["a", "b", "c", "d"]
-    assert secret_names({}) == []
+    assert secret_names(spec) == {"a": False, "b": True, "c": True, "d": True}
+    assert secret_names({}) == {}
 
 
 def test_short_and_binary_values_are_not_hidden():
     encoded = {name: base64.b64encode(value).decode() for name, value in (("a", b"true"), ("b", b"long-enough"))}
     assert list(secret_values({"data": encoded | {"c": "/w==", "d": "not base64!"}})) == ["long-enough"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "HOST=db\nexport PASSWORD=correct-horse\n", "db:\n  password: 'correct-horse'\n  port: 5432\n",
+        '{"host": "db", "password": "correct-horse"}', '{\n  "password": "correct-horse",\n  "port": 1\n}',
+    ],
+)  # fmt: skip
+def test_the_values_in_a_file_of_settings_are_hidden_too(text):
+    masker = Masker(tuple(secret_values({"data": {"f": base64.b64encode(text.encode()).decode()}})))
+    assert hidden("refused: correct-horse at db:5432", masker) == "refused: *** at db:5432"

@@ -58,7 +58,7 @@ class Evidence:
         events: Sequence[Object] = ()
         with contextlib.suppress(TidegateError):
             events = (await self._store.list("", "Event", namespace=namespace)).items
-        masker, hidden = await self._masker(namespace, (pod for pod in rollout.own(pods)[:1]))
+        masker, hidden = await self._masker(namespace, rollout.own(pods))
         logs = await self._logs(rollout, pods) if hidden else {}
         return cause(rollout, Seen(pods, events, logs), masker)
 
@@ -77,12 +77,16 @@ class Evidence:
     async def _masker(self, namespace: str, pods: Iterable[Object]) -> tuple[Masker, bool]:
         """What hides the values of the Secrets that pods are given; and whether all of them could be read."""
         masker, all_read = Masker(), True
-        for name in {name for pod in pods for name in secret_names(mapping(pod.get("spec")))}:
+        needed: dict[str, bool] = {}
+        for pod in pods:
+            for name, is_needed in secret_names(mapping(pod.get("spec"))).items():
+                needed[name] = needed.get(name, False) or is_needed
+        for name, is_needed in sorted(needed.items()):
             try:
                 for value in secret_values(await self._store.get(ObjectKey("", "Secret", namespace, name))):
                     masker.add(value)
-            except NotFound:
-                continue
+            except NotFound:  # what a pod needs was there when it began, and nobody knows any more what it held
+                all_read = all_read and not is_needed
             except TidegateError:
                 all_read = False
         return masker, all_read

@@ -9,9 +9,11 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from tidegate.base.masking import MASK, Masker
+from tidegate.base.showing import without_escapes
 from tidegate.kinds.common import mapping
 from tidegate.kinds.objects import Object
 from tidegate.kinds.pods import is_ready, trouble
@@ -22,6 +24,14 @@ LINES = 10
 LONGEST_LINE = 200
 SHORTEST_SECRET = 6
 """A shorter value of a Secret is no secret by itself: hiding every `true` or `5432` would leave nothing to read."""
+SHORTEST_SETTING = 8
+"""The same for a value in a file of settings, among which there are names of hosts and the like."""
+SETTINGS_LIMIT = 100
+_SETTING = re.compile(
+    r"""^ [^\S\n]* (?:-[ ]|export[ ])? ["']? [\w.-]+ ["']? [^\S\n]* [:=] [^\S\n]* (?P<value> [^\n]+ )
+      | (?<=[{,]) [^\S\n]* "[\w.-]+" [^\S\n]* : [^\S\n]* (?P<quoted> "[^"\n]+" )""",
+    re.MULTILINE | re.VERBOSE,
+)
 _PEM = re.compile(r"-----(?:BEGIN|END) [A-Z ]+-----")
 _NAMED = re.compile(
     r"""(?ix) ( [\w.-]* (?: password | passwd | pwd | secret | token | api[_-]?key | access[_-]?key | private[_-]?key
@@ -95,6 +105,7 @@ def last_words(pod: Object, container: str) -> list[str]:
 
 def hidden(line: str, masker: Masker) -> str:
     """A line of a log without what is known to be secret, and without what looks so: it stands in Git for good."""
+    line = without_escapes(line)  # a colour's last letter would be the first of what follows
     if _PEM.search(line):
         return MASK
     text = masker.mask(line)
@@ -104,19 +115,22 @@ def hidden(line: str, masker: Masker) -> str:
     return _LONG.sub(MASK, _TOKEN.sub(MASK, text))
 
 
-def secret_names(pod_spec: Mapping[str, Any]) -> list[str]:
-    """The Secrets that a pod is given, whose values its log may show."""
-    names = []
+def secret_names(pod_spec: Mapping[str, Any]) -> dict[str, bool]:
+    """The Secrets that a pod is given, whose values its log may show; whether it can't begin without each."""
+    given: list[tuple[Mapping[str, Any], str]] = []
     for container in containers_of(pod_spec):
-        sources = [mapping(one).get("secretRef") for one in container.get("envFrom") or []]
+        given += [(mapping(mapping(one).get("secretRef")), "name") for one in container.get("envFrom") or []]
         values = (mapping(mapping(one).get("valueFrom")) for one in container.get("env") or [])
-        sources += [one.get("secretKeyRef") for one in values]
-        names += [mapping(one).get("name") for one in sources]
+        given += [(mapping(one.get("secretKeyRef")), "name") for one in values]
     for volume in map(mapping, pod_spec.get("volumes") or []):
-        names.append(mapping(volume.get("secret")).get("secretName"))
+        given.append((mapping(volume.get("secret")), "secretName"))
         projected = mapping(volume.get("projected")).get("sources") or []
-        names += [mapping(mapping(one).get("secret")).get("name") for one in projected]
-    return sorted({str(name) for name in names if name})
+        given += [(mapping(mapping(one).get("secret")), "name") for one in projected]
+    names: dict[str, bool] = {}
+    for reference, field_name in given:
+        if name := reference.get(field_name):
+            names[str(name)] = names.get(str(name), False) or reference.get("optional") is not True
+    return dict(sorted(names.items()))
 
 
 def secret_values(secret: Object) -> Iterator[str]:
@@ -128,6 +142,15 @@ def secret_values(secret: Object) -> Iterator[str]:
             continue
         if len(text.strip()) >= SHORTEST_SECRET:
             yield text
+            yield from _settings(text)
+
+
+def _settings(text: str) -> Iterator[str]:
+    """What a file of settings in a Secret holds: the values of `NAME=VALUE`, `name: value` and `"name": "value"`."""
+    for found in islice(_SETTING.finditer(text), SETTINGS_LIMIT):
+        value = (found["value"] or found["quoted"]).strip().rstrip(",").strip("\"'")
+        if len(value) >= SHORTEST_SETTING:
+            yield value
 
 
 def _failing(rollout: Rollout, pods: Iterable[Object]) -> list[Object]:
