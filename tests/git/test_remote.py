@@ -77,6 +77,12 @@ def test_a_password_is_in_the_environment_for_its_host_alone() -> None:
     assert "hunter2" not in repr(way)
 
 
+@pytest.mark.parametrize("name", ["password", "bearer_token"])
+def test_a_credential_that_no_call_could_carry_is_told(name: str) -> None:
+    with pytest.raises(InvalidInput, match="longer than 65536 bytes"):
+        Credentials(**{name: "x" * 300_000}).header()
+
+
 def test_a_bearer_token_cannot_add_a_header() -> None:
     with pytest.raises(InvalidInput):
         Credentials(bearer_token="x\r\nHost: evil").header()

@@ -64,6 +64,11 @@ def test_options_are_given_as_git_takes_them():
     )
 
 
+def test_more_options_than_a_command_line_should_hold_are_refused():
+    with pytest.raises(InvalidInput, match="longer than 16384 characters"):
+        target({"options": {f"name{number}": "x" * 1000 for number in range(100)}})
+
+
 @pytest.mark.parametrize("name", ["tag", "commit", "semver", "name"])
 def test_only_a_branch_can_be_updated(name):
     with pytest.raises(InvalidInput, match=f"names a {name}") as caught:

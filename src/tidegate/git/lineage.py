@@ -12,7 +12,8 @@ from tidegate.git.command import argv
 from tidegate.git.names import check_object_id, check_path
 from tidegate.git.repository import Repository
 
-PATHS_AT_ONCE = 500
+PATHS_AT_ONCE, LENGTH_AT_ONCE = 500, 256 * 1024
+"""How many paths one command line has, and how many characters they come to."""
 _NO_FILE = ("000000", "120000", "160000")
 
 
@@ -49,11 +50,25 @@ async def lineage(repository: Repository, commit: str, paths: Sequence[str], lim
     # What is read is long, and the event loop has other work.
     parents, pairs, asked = await asyncio.to_thread(_parents, listed.stdout)
     before: dict[tuple[str, str], dict[str, str | None]] = {}
-    for start in range(0, len(paths), PATHS_AT_ONCE):
-        argv_ = differences_argv(repository.path, paths[start : start + PATHS_AT_ONCE])
+    for some in at_once(paths):
+        argv_ = differences_argv(repository.path, some)
         told = await command.run(argv_, stdin=asked)
         await asyncio.to_thread(_add, before, pairs, told.stdout)
     return Lineage(parents, before)
+
+
+def at_once(paths: Sequence[str]) -> Iterator[list[str]]:
+    """The paths in as many parts as command lines can hold."""
+    some: list[str] = []
+    length = 0
+    for path in paths:
+        if some and (len(some) == PATHS_AT_ONCE or length + len(path) > LENGTH_AT_ONCE):
+            yield some
+            some, length = [], 0
+        some.append(path)
+        length += len(path)
+    if some:
+        yield some
 
 
 def _parents(listed: bytes) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str]], bytes]:

@@ -22,6 +22,7 @@ from tidegate.git import command
 from tidegate.git.names import check_ref
 from tidegate.git.words import plain, without_secrets
 
+HEADER_LIMIT = 64 * 1024
 REFS_LIMIT = 32 * 1024 * 1024
 STALLED_BELOW = 1000
 STALLED_AFTER = 30
@@ -53,7 +54,9 @@ class Credentials:
     proxy: str = field(default="", repr=False)
 
     def header(self) -> str | None:
-        """The HTTP header that carries it; InvalidInput where a line break would start another one."""
+        """The HTTP header that carries it; InvalidInput where a line break would start another one, or
+        where it is longer than HEADER_LIMIT.
+        """
         if self.bearer_token:
             value = f"Bearer {self.bearer_token}"
         elif self.username or self.password:
@@ -63,6 +66,11 @@ class Credentials:
             return None
         if not value.isprintable():
             raise InvalidInput("the bearer token of a Git credential holds a control character")
+        if len(value.encode()) > HEADER_LIMIT:  # it reaches git as one variable, of which Linux takes 128 KiB
+            raise InvalidInput(
+                f"the password or token of a Git credential is longer than {HEADER_LIMIT} bytes",
+                remedy="look at the Secret that secretRef names: it holds something else",
+            )
         return f"Authorization: {value}"
 
 

@@ -13,6 +13,8 @@ from tidegate.git.signing import SigningKey
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 
+OPTIONS_LIMIT = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -92,5 +94,7 @@ def _destination(refspec: str) -> str:
 
 
 def _options(options: Mapping[str, str]) -> tuple[str, ...]:
-    """As `git push --push-option` takes them."""
+    """As `git push --push-option` takes them; InvalidInput where they are more than a command line should hold."""
+    if sum(len(name) + len(value) for name, value in options.items()) > OPTIONS_LIMIT:
+        raise InvalidInput(f"spec.git.push.options are longer than {OPTIONS_LIMIT} characters in all")
     return tuple(f"{name}={value}" if value else name for name, value in sorted(options.items()))
