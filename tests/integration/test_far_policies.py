@@ -74,3 +74,11 @@ async def test_its_change_wakes_those_whose_markers_name_it(world):
     before = trigger.relevant(far)
     await allow(world, "flux-system")
     assert trigger.relevant(await world.store.get(FAR)) != before
+
+
+async def test_one_that_says_nonsense_of_a_rollback_keeps_nobody_s_update_back(world):
+    back = '{"from": "registry.test/far:2.0.0", "to": "registry.test/far:no tag", "commit": "x", "cause": "y"}'
+    marks = {ALLOW_FROM: "*", "tidegate.dev/rolled-back": back}
+    await world.select("far", "2.0.0", "shared", annotations=marks)
+    await world.reconcile()
+    assert tags(world)[0] == "1.1.0"

@@ -31,8 +31,10 @@ def test_where_only_the_digest_differs_it_is_named():
 
 @pytest.mark.parametrize(
     "value",
-    ["1.0.8", "{}", "[]", '{"from": 1, "to": 2, "commit": 3, "cause": 4}', BACK.value().replace("me/web:1.0.7", "o:1")],
-)
+    ["1.0.8", "{}", "[]", '{"from": 1, "to": 2, "commit": 3, "cause": 4}', BACK.value().replace("me/web:1.0.7", "o:1"),
+     BACK.value().replace("1.0.7", "no tag"), BACK.value().replace("1.0.8", "1.0.8@sha256:none"),
+     BACK.value().replace("c" * 40, "c0ffee\\nSigned-off-by: me"), BACK.value().replace("ghcr.io", "GH CR")],
+)  # fmt: skip
 def test_what_can_t_be_read_names_the_annotation_and_the_way_out(value):
     with pytest.raises(InvalidInput) as told:
         rolled_back_of(policy(value))

@@ -7,15 +7,19 @@ let the tag be selected again.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.showing import showable
 from tidegate.kinds.objects import Object, annotation
+from tidegate.kinds.reference import parse
 
 ROLLED_BACK = "tidegate.dev/rolled-back"
 CAUSE_LIMIT = 2_000
 LINE_LIMIT = 300
 _FIELDS = ("from", "to", "commit", "cause")
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMEDY = f"remove it, which lets the policy select as usual: kubectl annotate imagepolicy NAME {ROLLED_BACK}-"
 
 
@@ -73,7 +77,14 @@ def rolled_back_of(policy: Object) -> RolledBack | None:
     texts = (bad, good, commit, cause)
     if not all(isinstance(text, str) for text in texts) or split(bad)[0] != split(good)[0] or not split(good)[1]:
         raise InvalidInput("from and to are not references of one image, with a tag", where=where, remedy=_REMEDY)
-    return RolledBack(bad, good, commit, cause, found.get("released") is True)
+    if not _COMMIT.fullmatch(commit):
+        raise InvalidInput("commit is no full object id", where=where, remedy=_REMEDY)
+    for text in (bad, good):
+        try:
+            parse(text)
+        except InvalidInput as error:  # who updates would trip over it, with all that other policies have selected
+            raise InvalidInput(error.message, where=where, remedy=_REMEDY) from None
+    return RolledBack(bad, good, commit, showable(cause, CAUSE_LIMIT), found.get("released") is True)
 
 
 def split(reference: str) -> tuple[str, str, str]:
