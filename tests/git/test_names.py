@@ -29,7 +29,7 @@ def test_other_names_are_refused(ref: str) -> None:
         names.check_ref(ref)
 
 
-@pytest.mark.parametrize("branch", ["", "HEAD", "-f", "a b", "a..b", "../x"])
+@pytest.mark.parametrize("branch", ["", "HEAD", "-f", "a b", "a..b", "../x", "refs/heads/main"])
 def test_names_of_branches_are_checked(branch: str) -> None:
     with pytest.raises(InvalidInput):
         names.branch_ref(branch)

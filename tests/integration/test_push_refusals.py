@@ -8,7 +8,7 @@ import pytest
 from tests.integration.git_host import PASSWORD, USER, hosting
 from tests.integration.test_update_together import NAMES, SOURCE, World
 
-from tidegate.base.errors import Denied, Unavailable
+from tidegate.base.errors import Denied, InvalidInput, Unavailable
 from tidegate.git.origins import Origins
 from tidegate.git.words import SAID_LIMIT
 
@@ -85,6 +85,14 @@ async def test_what_a_hook_says_is_bounded_and_holds_neither_secrets_nor_control
     assert all(secret not in said for secret in (PASSWORD, basic, "hunter2"))
     assert len(said) < SAID_LIMIT + 500
     assert said.replace("\n", "").isprintable()
+
+
+async def test_a_branch_that_is_called_like_the_whole_ref_is_told_with_what_to_do(world):
+    world.host.git("update-ref", "refs/heads/refs/heads/main", world.host.head())
+    (refused,) = await world.update("a")
+    assert isinstance(refused, InvalidInput)
+    assert "dst refspec refs/heads/main matches more than one" in refused.explain()
+    assert "git push REMOTE :refs/heads/refs/heads/NAME" in refused.explain()
 
 
 async def test_a_refused_push_is_made_once(world, tmp_path):

@@ -45,6 +45,8 @@ def branch_ref(branch: str) -> str:
     """`main` → `refs/heads/main`; InvalidInput where that is no name of a branch."""
     if not branch or branch == "HEAD":
         raise InvalidInput(f"{branch!r} is no name of a branch")
+    if branch.startswith("refs/heads/"):  # which could be made, and then git takes no push to that branch any more
+        raise InvalidInput(f"{branch!r} is a whole ref", remedy=f"write the branch's name: {branch[11:]}")
     return check_ref(f"refs/heads/{branch}")
 
 

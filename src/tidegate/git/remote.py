@@ -316,6 +316,12 @@ _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
         "`git fsck --strict` in a clone names it; its history has to be made anew without it",
     ),
     (
+        InvalidInput,
+        "has two refs that the name of this one could mean",
+        ("matches more than one",),
+        "delete the one that begins with refs/heads/refs/ there: git push REMOTE :refs/heads/refs/heads/NAME",
+    ),
+    (
         Conflict,
         "has not what was asked for any more",
         ("couldn't find remote ref", "not our ref", "unadvertised object"),
@@ -330,7 +336,8 @@ def explain(error: CommandFailed, url: str) -> TidegateError:
     said = next(
         (line for line in lines if line.startswith(("fatal: ", "ERROR: "))), lines[-1] if lines else error.message
     )
-    said = next((line for line in lines if line.startswith("error: object ")), said)  # what fsck has found
+    # What fsck has found, and which ref there is twice.
+    said = next((line for line in lines if line.startswith(("error: object ", "error: dst refspec "))), said)
     said = plain(said)
     if error.exit_code is None:
         return Unavailable(f"{url} did not answer in time: {error.message}")
