@@ -1,8 +1,10 @@
 """Names and numbers in a repository that no status could hold: the update is made, and its status is written."""
 
+import json
+
 import pytest
 from tests.integration.git_host import hosting
-from tests.integration.update_world import AUTOMATION, UpdateWorld, marked
+from tests.integration.update_world import AUTOMATION, SPACE, UpdateWorld, marked
 
 pytestmark = pytest.mark.integration
 LOST = 'image: web:1 # {"$imagepolicy": "flux-system:none"}\n'
@@ -36,6 +38,9 @@ async def test_a_file_whose_name_is_no_text_is_told_as_well_as_can_be(world):
     (work / "caf\udce9 \x1b[31m.yaml").write_text(LOST + marked("near", "1.0.0"))
     for command in (["add", "."], ["commit", "-qm", "Names"], ["push", "-q", "origin", "HEAD:main"]):
         world.host.git(*command, cwd=work)
+    shown = await world.updates.preview_as_json(SPACE, "auto", world.context)
+    assert json.dumps(shown, ensure_ascii=False).encode()
+    assert shown["notes"][0].startswith("caf\ufffd \ufffd[31m.yaml:1: the marker names")
     await world.reconcile()
     message = await told(world)
     assert message.startswith("pushed commit ")

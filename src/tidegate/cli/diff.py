@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from tidegate.base.errors import NotFound, TidegateError
 from tidegate.cli.doors import Doors, collection_of, connect, namespace_options, resource_named, run, server_options
-from tidegate.cli.output import print_error
+from tidegate.cli.output import as_shown, print_error, said
 from tidegate.kinds.common import mapping
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kube.client import KubeClient
@@ -61,14 +62,14 @@ def command(automation: str | None, namespace: str, all_namespaces: bool, output
 def _print(shown: Sequence[tuple[ObjectKey, Told]]) -> None:
     for key, told in shown:
         if error := mapping(told.get("error")):
-            click.echo(f"Error: {key}: {error.get('message')}", err=True)
+            click.echo(said(f"Error: {key}: {error.get('message')}"), err=True)
         elif told.get("diff"):
-            click.echo("\n".join(_head(key, told)))
-            click.echo(told["diff"], nl=False)
+            whole = "\n".join([*_head(key, told), str(told["diff"])]).encode("utf-8", "replace")
+            click.echo(as_shown(whole, terminal=sys.stdout.isatty()), nl=False)
         else:
             click.echo(f"{key}: nothing to push", err=True)
         for note in told.get("notes") or ():
-            click.echo(f"{key}: {note}", err=True)
+            click.echo(said(f"{key}: {note}"), err=True)
 
 
 def _head(key: ObjectKey, told: Told) -> list[str]:

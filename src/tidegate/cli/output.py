@@ -11,6 +11,8 @@ from types import TracebackType
 from tidegate.base.errors import TidegateError
 
 DEBUG = "TIDEGATE_DEBUG"
+LONGEST = 100_000
+"""Characters of one line."""
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -33,7 +35,24 @@ def guarded(work: Callable[[], int]) -> int:
 
 def print_error(error: TidegateError) -> None:
     """An error as people see it."""
-    sys.stderr.write(f"Error: {error.explain()}\n")
+    sys.stderr.write(f"Error: {said(error.explain())}\n")
+
+
+def said(text: str) -> str:
+    """A line that names things of others (files, values), as a terminal may show it."""
+    from tidegate.base.showing import showable  # noqa: PLC0415 - a command's start is measured
+
+    return showable(text, LONGEST)
+
+
+def as_shown(diff: bytes, *, terminal: bool) -> bytes:
+    """A diff as it is written: to a terminal without what that would obey, else every byte, for `git apply`."""
+    if not terminal:
+        return diff
+    from tidegate.base.showing import showable  # noqa: PLC0415
+
+    text = diff.decode("utf-8", "replace").replace("\r\n", "\n")
+    return showable(text, len(text)).encode()
 
 
 def explain_fault(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ import click
 from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.base.files import FolderFiles
 from tidegate.cli.file_changes import replace_file
-from tidegate.cli.output import print_error
+from tidegate.cli.output import as_shown, print_error, said
 from tidegate.update.automation import plan_update
 from tidegate.update.diff import unified_diff
 from tidegate.update.edit import Change, Edited
@@ -45,15 +45,16 @@ def command(folder: Path, assignments: tuple[str, ...], diff: bool) -> int:
         print_error(error)
         return FAILED
     for problem in edited.problems:
-        click.echo(f"Warning: {problem}", err=True)
+        click.echo(said(f"Warning: {problem}"), err=True)
     if diff:
-        sys.stdout.buffer.writelines(unified_diff(lambda path: (folder / path).read_bytes(), edited.files))
+        lines = unified_diff(lambda path: (folder / path).read_bytes(), edited.files)
+        sys.stdout.buffer.writelines(as_shown(line, terminal=sys.stdout.isatty()) for line in lines)
         sys.stdout.buffer.flush()
         return DIFFERS if edited.files else 0
     for path, data in edited.files.items():
         replace_file(folder / path, data)
     for change in edited.changes:
-        click.echo(_line(change))
+        click.echo(said(_line(change)))
     return 0
 
 

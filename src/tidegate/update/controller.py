@@ -15,7 +15,7 @@ from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, T
 from tidegate.engine.ports import LastLines
 from tidegate.git.origins import Origins
 from tidegate.kinds.common import mapping
-from tidegate.kinds.conditions import READY, Condition, find
+from tidegate.kinds.conditions import MESSAGE_LIMIT, READY, Condition, find
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
 from tidegate.oci.credentials import Access
 from tidegate.update import feedback
@@ -136,7 +136,7 @@ class ImageUpdateAutomationController:
         try:
             return (await self.preview(namespace, name, ctx)).as_json()
         except TidegateError as error:
-            return {"error": {"code": error.code, "message": error.explain()}}
+            return {"error": {"code": error.code, "message": showable(error.explain(), MESSAGE_LIMIT)}}
 
     async def _tell_unknown(self, obj: Object, ctx: Context) -> None:
         """An annotation that nothing reads is told once, as long as it stands there: it may be misspelt."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.showing import showable
 from tidegate.engine.outcome import Context, Stalled
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -20,6 +21,8 @@ from tidegate.update.diff import unified_diff
 from tidegate.update.planning import Plan, Planner, Work
 from tidegate.update.selections import Policies
 from tidegate.update.works import work_of
+
+NOTE_LENGTH = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def _nothing(base: str, plan: Plan) -> Preview:
         notes.append(plan.waits.headline())
     if work.spec.suspend:
         notes.append("it is suspended, and so pushes nothing")
-    return Preview(work.target.described(), base, notes=tuple(notes))
+    return Preview(work.target.described(), base, notes=tuple(showable(one, NOTE_LENGTH) for one in notes))
 
 
 async def _was_pushed(origins: Origins, repository: Repository, base: str, plan: Plan) -> bool:
