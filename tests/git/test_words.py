@@ -35,7 +35,6 @@ def test_a_credential_is_hidden_in_every_form_in_which_it_is_sent() -> None:
     )
     assert (error.message, error.output) == ("***", "remote: *** *** me")
     assert secrets_of(Credentials(bearer_token="token")) == ["token"]
-    assert secrets_of(Credentials(proxy="http://me:pass%3Aword@proxy.example:3128")) == ["pass%3Aword", "pass:word"]
     assert secrets_of(None) == secrets_of(Credentials(username="me", password="abc"))[1:] == []
 
 
