@@ -62,7 +62,7 @@ async def test_a_wrong_password_is_said_and_not_shown(world, host, proxy):
     assert ready[0] == "False"
     assert "a-wrong-one" not in str(status)
     if proxy.address.startswith("http:"):
-        assert ready[1] == "Denied"
+        assert ready[1] == "GitOperationFailed"
         assert "proxySecretRef" in ready[2]
     assert proxy.refused
     assert not proxy.passed
@@ -71,7 +71,7 @@ async def test_a_wrong_password_is_said_and_not_shown(world, host, proxy):
 async def test_a_proxy_that_is_away_is_not_gone_round(world, host):
     await secret(world, ELSEWHERE)
     status = await world.reconcile(await world.source(host.url, proxySecretRef={"name": "proxy"}))
-    assert condition(status, "Ready")[:2] == ("False", "Unavailable")
+    assert condition(status, "Ready")[:2] == ("False", "GitOperationFailed")
 
 
 async def test_no_command_line_holds_the_password(world, host, proxy, monkeypatch):

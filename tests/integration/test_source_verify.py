@@ -244,7 +244,7 @@ async def test_what_is_verified_stays_so_while_the_remote_is_away(world, remote,
     before = await world.reconcile(key)
     remote.folder.rename(tmp_path / "away")
     away = await world.reconcile(key)
-    assert condition(away, "Ready")[:2] == ("False", "NotFound")
+    assert condition(away, "Ready")[:2] == ("False", "GitOperationFailed")
     assert condition(away, VERIFIED) == condition(before, VERIFIED)
     assert away["artifact"] == before["artifact"]
     (tmp_path / "away").rename(remote.folder)

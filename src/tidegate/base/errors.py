@@ -19,6 +19,7 @@ Each says what failed, where, and what to do next. Messages never contain secret
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class TidegateError(Exception):
         self.remedy = remedy
         if code is not None:
             self.code = code
+
+    def under(self, code: str) -> Self:
+        """The same error under a code that says more than that of its class; one that has its own keeps it."""
+        if self.code != type(self).code:
+            return self
+        same = type(self).__new__(type(self), *self.args)
+        same.__dict__.update(self.__dict__, code=code)
+        return same
 
     def __str__(self) -> str:
         prefix = f"{self.where}: " if self.where and str(self.where) else ""

@@ -22,6 +22,7 @@ from tidegate.source.recipes import Recipes, artifact_of, check_layers, check_pa
 from tidegate.source.verification import stalled_without_tag, still_true, verification_of
 
 GROUP, KIND = "source.toolkit.fluxcd.io", "GitRepository"
+GIT_FAILED = "GitOperationFailed"
 LOOK_AGAIN = 5.0
 """Seconds after which the remote is asked, where our own push was believed: somebody may have pushed right after it."""
 AUTOMATION = ("image.toolkit.fluxcd.io", "ImageUpdateAutomation")
@@ -111,10 +112,11 @@ class GitRepositoryController:
     async def _read(self, obj: Object, spec: GitRepository, ctx: Context) -> FoundSource:
         try:
             return await read_source(self._origins, ctx.store, obj)
-        except (Unavailable, Denied, NotFound) as error:
+        except (Unavailable, Denied, NotFound, InvalidInput) as error:
+            failed = error.under(GIT_FAILED)
             if spec.verify_mode is None:
-                raise
-            raise Failed(str(error), code=error.code, remedy=error.remedy, conditions=still_true(obj)) from error
+                raise failed from error
+            raise Failed(str(failed), code=failed.code, remedy=failed.remedy, conditions=still_true(obj)) from error
 
     async def _recipe(self, obj: Object, found: FoundSource, ctx: Context) -> Recipe:
         """How the artifact is made; whether it can be is tried where it is another one than before."""

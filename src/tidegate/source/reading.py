@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tidegate.base.errors import NotFound
+from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.engine.ports import Store
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -58,8 +58,14 @@ async def read_tag_again(origins: Origins, store: Store, spec: GitRepository, re
 
 
 async def way_of(store: Store, spec: GitRepository) -> dict[str, Any]:
-    """How a source's remote is reached, as arguments of Origins."""
-    return {"credentials": await credentials_for(store, spec), "timeout": spec.timeout_seconds}
+    """How a source's remote is reached, as arguments of Origins. What is wrong with its Secrets is `AuthenticationFailed`,
+    Flux's reason for it.
+    """
+    try:
+        credentials = await credentials_for(store, spec)
+    except (InvalidInput, NotFound) as error:
+        raise error.under("AuthenticationFailed") from error
+    return {"credentials": credentials, "timeout": spec.timeout_seconds}
 
 
 def just_pushed(origins: Origins, obj: Object) -> FoundSource | None:

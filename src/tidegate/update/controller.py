@@ -21,6 +21,7 @@ from tidegate.oci.credentials import Access
 from tidegate.update import feedback
 from tidegate.update.annotations import ROLLBACK_AFTER, UPDATING, PullRequestWish, unknown_annotations
 from tidegate.update.batching import PENDING, PENDING_SINCE
+from tidegate.update.failures import GIT_FAILED, SOURCE_FAILED, stalled_or_raised
 from tidegate.update.planning import Result, Work
 from tidegate.update.preview import Preview, preview
 from tidegate.update.pushing import Pusher
@@ -69,7 +70,10 @@ class ImageUpdateAutomationController:
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
         await self._tell_unknown(obj, ctx)
-        work = await work_of(obj, ctx)
+        try:
+            work = await work_of(obj, ctx)
+        except TidegateError as error:
+            return stalled_or_raised(error, SOURCE_FAILED)
         if isinstance(work, Stalled):
             return work
         look, after = Look(), work.wishes.rollback_after
@@ -79,6 +83,8 @@ class ImageUpdateAutomationController:
             result = await self._pusher.update(work)
         except feedback.LoopFoundError as loop:
             return await self._suspend(obj, loop, ctx)
+        except TidegateError as error:
+            return stalled_or_raised(error, GIT_FAILED)
         if result.head:
             self._left[key_of(obj)] = result.head
         if (problems := _told(result.problems)) and problems not in ready_message(obj):
