@@ -84,3 +84,10 @@ def test_a_file_that_can_not_be_edited_is_named_and_the_others_are_written(folde
     said = capsys.readouterr()
     assert "Warning: bad.yaml" in said.err
     assert "crlf.yml:3" in said.out
+
+
+@pytest.mark.parametrize("reference", ["1.1.0", "ghcr.io/me/web", "localhost:5000/web", "ghcr.io/me/web:", "Web:1"])
+def test_what_names_no_version_of_an_image_is_refused(folder, capsys, reference):
+    assert update(folder, "--set", f"flux-system:web={reference}") == 1
+    assert reference in capsys.readouterr().err
+    assert (folder / ".hidden/deploy.yaml").read_text("utf-8") == DEPLOYMENT

@@ -208,3 +208,18 @@ def test_an_error_says_what_git_called_fatal() -> None:
     )
     error = remote.explain(CommandFailed("git ended with 128", exit_code=128, output=said), "ssh://git@h/x")
     assert "Could not read from remote repository" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("git@h: Permission denied (publickey).", "refused the credential"),
+        ("Host key verification failed.", "does not believe the host key"),
+    ],
+)
+def test_what_ssh_says_is_told_and_not_gits_word_that_it_ended(said, meaning):
+    output = (
+        f"{said}\r\nfatal: Could not read from remote repository.\n\nPlease make sure you have the correct rights\n"
+    )
+    error = remote.explain(CommandFailed("git failed", exit_code=128, output=output), "ssh://git@h/a")
+    assert error.message == f"ssh://git@h/a {meaning}: {said}"

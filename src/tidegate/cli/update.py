@@ -12,6 +12,7 @@ from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.base.files import FolderFiles
 from tidegate.cli.file_changes import replace_file
 from tidegate.cli.output import as_shown, print_error, said
+from tidegate.kinds.reference import has_version
 from tidegate.update.automation import plan_update
 from tidegate.update.diff import unified_diff
 from tidegate.update.edit import Change, Edited
@@ -64,6 +65,10 @@ def _references(assignments: Sequence[str]) -> dict[str, str]:
         policy, separator, reference = text.partition("=")
         if not separator or policy.count(":") != 1 or not all(policy.split(":")) or not reference:
             raise InvalidInput(f"--set {text!r} is not NAMESPACE:NAME=REFERENCE")
+        if not has_version(reference):
+            raise InvalidInput(
+                f"--set {text!r} has neither a tag nor a digest", remedy=f"write {policy}=IMAGE:TAG or IMAGE@sha256:…"
+            )
         if found.get(policy, reference) != reference:
             raise InvalidInput(f"--set gives {policy} two references: {found[policy]} and {reference}")
         found[policy] = reference

@@ -330,6 +330,10 @@ _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
 )  # fmt: skip
 
 
+_SSH_ENDED = "Could not read from remote repository"
+"""git's last word whatever has ended ssh, whose own words stand before it."""
+
+
 def explain(error: CommandFailed, url: str) -> TidegateError:
     """What a failed call to a remote means; Unavailable where nothing says that trying again is useless."""
     lines = [line for line in error.output.strip().splitlines() if line.strip()]
@@ -343,5 +347,7 @@ def explain(error: CommandFailed, url: str) -> TidegateError:
         return Unavailable(f"{url} did not answer in time: {error.message}")
     for kind, meaning, words, remedy in _WORDS:
         if any(word in error.output for word in words):
+            if _SSH_ENDED in said:
+                said = next(line.strip() for line in lines if any(word in line for word in words))
             return kind(f"{url} {meaning}: {said}", remedy=remedy)
     return Unavailable(f"{url} can't be reached: {said}")

@@ -60,6 +60,12 @@ def parse(text: str) -> Reference:
     return Reference(repository, None, digest)
 
 
+def has_version(text: str) -> bool:
+    """Whether a reference has a tag or a digest of its own. Raises InvalidInput for what is no reference."""
+    parse(text)
+    return "@" in text or _split_tag(text)[1] is not None
+
+
 def parse_repository(text: str) -> Repository:
     """Read a name without tag and digest, as ImageRepository's `spec.image` must be. Raises InvalidInput."""
     return _repository(text, text)
