@@ -150,6 +150,20 @@ async def test_a_refspec_is_pushed_to_once_and_beside_a_branch(world):
     assert world.git("rev-parse", "refs/mirrored/auto") == world.git("rev-parse", "auto")
 
 
+@pytest.mark.parametrize("ref", ["refs/for/main", "refs/heads/review"])
+async def test_what_was_pushed_to_a_branch_goes_to_the_refspec_that_takes_its_place(world, ref):
+    key = await world.automation({"branch": "auto"})
+    await world.reconcile(key)
+    push = {"spec": {"git": {"push": {"branch": None, "refspec": f"HEAD:{ref}"}}}}
+    await world.store.patch(key, push, manager="test")
+    await world.context.clock.advance(60)
+    assert f"' using refspec 'HEAD:{ref}'\n" in (await world.reconcile(key)).message
+    pushed = world.git("rev-parse", ref)
+    await world.context.clock.advance(60)
+    assert (await world.reconcile(key)).message.startswith("repository up-to-date")
+    assert world.git("rev-parse", ref) == pushed
+
+
 async def test_push_options_reach_the_remotes_hook(world):
     world.git("config", "receive.advertisePushOptions", "true")
     hook = world.bare / "hooks/pre-receive"

@@ -58,8 +58,8 @@ async def read_tag_again(origins: Origins, store: Store, spec: GitRepository, re
 
 
 async def way_of(store: Store, spec: GitRepository) -> dict[str, Any]:
-    """How a source's remote is reached, as arguments of Origins. What is wrong with its Secrets has Flux's reason for it,
-    `AuthenticationFailed`.
+    """How a source's remote is reached, as arguments of Origins. What is wrong with its Secrets has Flux's reason for
+    it, `AuthenticationFailed`.
     """
     try:
         credentials = await credentials_for(store, spec)

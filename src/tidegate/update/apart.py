@@ -17,6 +17,8 @@ from tidegate.update.planning import Plan, Planner, Result, Work, signed, untold
 from tidegate.update.selections import Policies
 from tidegate.update.target import Target
 
+HEADS = "refs/heads/"
+
 
 @dataclass(frozen=True, slots=True)
 class Apart:
@@ -56,7 +58,7 @@ async def update_apart(origins: Origins, planner: Planner, work: Work, policies:
             await _push_to_ref(origins, repository, target, result.pushed)  # which may have died before this push
         return result
     commit = await plan.write(repository, apart.base)
-    if target.push_branch is None and await says_the_same(repository, commit, work.last_push):
+    if target.push_branch is None and await was_pushed(origins, repository, work, commit):
         return result
     commit = await signed(repository, work, commit)
     reach(Step.COMMIT_WRITTEN)
@@ -80,10 +82,19 @@ async def _present(origins: Origins, target: Target, head: str) -> str | None:
     return found[1]
 
 
-async def says_the_same(repository: Repository, commit: str, other: str | None) -> bool:
-    """Whether another commit has the same files on top of the same commit; author, message and signature may differ."""
-    if other is None:
+async def was_pushed(origins: Origins, repository: Repository, work: Work, commit: str) -> bool:
+    """Whether what the automation pushed last is the same as a commit, and went to its ref, which no remote need show
+    (Gerrit's). What stands on a branch now is from before the automation had this ref.
+    """
+    last, target = work.last_push, work.target
+    if last is None or not await _says_the_same(repository, commit, last):
         return False
+    shown = await origins.refs(target.url, HEADS, credentials=target.credentials, timeout=target.timeout)
+    return last not in shown.values() or shown.get(target.push_ref or "") == last
+
+
+async def _says_the_same(repository: Repository, commit: str, other: str) -> bool:
+    """Whether another commit has the same files on top of the same commit; author, message and signature may differ."""
     try:
         one, two = await repository.log(commit), await repository.log(other)
     except NotFound:

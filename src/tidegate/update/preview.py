@@ -16,7 +16,7 @@ from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
 from tidegate.kinds.objects import Object
 from tidegate.update import feedback
-from tidegate.update.apart import plan_apart, says_the_same
+from tidegate.update.apart import plan_apart, was_pushed
 from tidegate.update.diff import unified_diff
 from tidegate.update.planning import Plan, Planner, Work
 from tidegate.update.selections import Policies
@@ -98,7 +98,7 @@ async def _was_pushed(origins: Origins, repository: Repository, base: str, plan:
         await origins.read(target.url, last, credentials=target.credentials, timeout=target.timeout)
     except TidegateError:
         return False  # it is not there any more, or not for everybody
-    return await says_the_same(repository, await plan.write(repository, base), last)
+    return await was_pushed(origins, repository, plan.work, await plan.write(repository, base))
 
 
 def _diff(repository: Repository, base: str, plan: Plan) -> str:
