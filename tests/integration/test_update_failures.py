@@ -6,7 +6,7 @@ import pytest
 from tests.integration.git_host import hosting
 from tests.integration.update_world import AUTOMATION, SOURCE, SPACE, UpdateWorld, marked
 
-from tidegate.base.errors import Denied, NotFound
+from tidegate.base.errors import Denied, InvalidInput, NotFound
 from tidegate.engine.outcome import Ready, Stalled
 from tidegate.kinds.objects import ObjectKey
 
@@ -59,3 +59,19 @@ async def test_a_source_that_is_not_there_is_a_failed_source(world):
     with pytest.raises(NotFound) as missing:
         await world.reconcile()
     assert missing.value.code == "SourceManagerFailed"
+
+
+@pytest.mark.parametrize("path", ["./nowhere", "../elsewhere"])
+async def test_a_path_that_is_not_there_is_a_failed_update(world, path):
+    await world.store.patch(AUTOMATION, {"spec": {"update": {"path": path}}}, manager="test")
+    with pytest.raises((NotFound, InvalidInput)) as raised:
+        await world.reconcile()
+    assert raised.value.code == "UpdateFailed"
+
+
+async def test_a_selector_that_can_match_nothing_stalls(world):
+    selector = {"matchLabels": {"app": "way too long !!"}}
+    await world.store.patch(AUTOMATION, {"spec": {"policySelector": selector}}, manager="test")
+    outcome = await world.reconcile()
+    assert isinstance(outcome, Stalled)
+    assert outcome.reason == "InvalidPolicySelector"

@@ -147,6 +147,39 @@ def test_an_image_update_automation_names_every_missing_field():
     )
 
 
+SELECTING = """\
+  interval: 1m
+  sourceRef: {kind: GitRepository, name: a}
+  git: {commit: {author: {email: a@b}}}
+  policySelector: """
+
+
+@pytest.mark.parametrize(
+    ("selector", "field"),
+    [
+        ("{matchLabels: {app: way too long !!}}", "spec.policySelector.matchLabels"),
+        (f"{{matchLabels: {{app: {'x' * 64}}}}}", "spec.policySelector.matchLabels"),
+        ("{matchLabels: {a/b/c: web}}", "spec.policySelector.matchLabels"),
+        ("{matchLabels: {Example.com/app: web}}", "spec.policySelector.matchLabels"),
+        ("{matchExpressions: [{key: -app, operator: Exists}]}", "spec.policySelector.matchExpressions[0].key"),
+        ("{matchExpressions: [{key: app, operator: In, values: [a b]}]}", "matchExpressions[0].values"),
+    ],
+)
+def test_a_policy_selector_with_what_can_be_no_label_is_refused(selector, field):
+    said = problems(ImageUpdateAutomation, f"{IMAGE}/v1", "ImageUpdateAutomation", SELECTING + selector)
+    assert field in said
+    assert "is no label's" in said
+
+
+@pytest.mark.parametrize(
+    "selector",
+    ["{matchLabels: {example.com/app_1.x: ''}}", f"{{matchLabels: {{a: {'x' * 63}}}}}",
+     "{matchExpressions: [{key: app, operator: In, values: [a, b-c]}]}"],
+)  # fmt: skip
+def test_a_policy_selector_takes_what_can_be_a_label(selector):
+    ImageUpdateAutomation.from_object(obj(f"{IMAGE}/v1", "ImageUpdateAutomation", SELECTING + selector))
+
+
 def test_a_policy_selector_matches_labels():
     selector = LabelSelector(
         {"app": "web"}, (("tier", "In", ("a", "b")), ("old", "DoesNotExist", ()), ("x", "NotIn", ("1",)))

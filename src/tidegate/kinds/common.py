@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +72,10 @@ class LabelSelector:
         return all(_holds(labels, *expression) for expression in self.match_expressions)
 
 
+_LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+_LABEL_PREFIX = re.compile(
+    r"(?=.{1,253}\Z)[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*", re.ASCII
+)
 OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 
@@ -136,8 +141,26 @@ def label_selector(fields: Fields, name: str) -> LabelSelector | None:
         values = expression.texts("values")
         if (operator in ("In", "NotIn")) != bool(values):
             expression.wrong("values", f"must {'not ' if values else ''}be given with {operator}")
-        expressions.append((expression.text("key", required=True), operator, values))
-    return LabelSelector(selector.text_map("matchLabels"), tuple(expressions))
+        key = expression.text("key", required=True)
+        _check_labels(expression, {"key": [key] if key else []}, {"values": values})
+        expressions.append((key, operator, values))
+    labels = selector.text_map("matchLabels")
+    _check_labels(selector, {"matchLabels": labels}, {"matchLabels": labels.values()})
+    return LabelSelector(labels, tuple(expressions))
+
+
+def _check_labels(fields: Fields, keys: Mapping[str, Iterable[str]], values: Mapping[str, Iterable[str]]) -> None:
+    """Note what can be no label: a selector with it would select nothing, and say nothing."""
+    for name, given in keys.items():
+        for key in given:
+            prefix, slash, rest = key.rpartition("/")
+            if not _LABEL_NAME.fullmatch(rest) or (slash and not _LABEL_PREFIX.fullmatch(prefix)):
+                fields.wrong(name, f"{key!r} is no label's key: [PREFIX/]NAME, of letters, digits, '-', '_' and '.'")
+    for name, given in values.items():
+        for value in given:
+            if value and not _LABEL_NAME.fullmatch(value):
+                message = f"{value!r} is no label's value: at most 63 letters, digits, '-', '_' and '.'"
+                fields.wrong(name, message)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -12,6 +12,9 @@ from tidegate.update.marker import FileMarkers
 from tidegate.update.marker_index import TOO_LARGE, IdentifiedFiles, MarkerIndex, is_yaml
 from tidegate.update.markers import NOTHING, find_markers
 
+UPDATE_FAILED = "UpdateFailed"
+"""Flux's reason for what lies in the repository, not in Git."""
+
 
 def plan_update(
     files: Files,
@@ -35,7 +38,7 @@ def plan_update(
     else:
         found = {path: _find_by_reading(files, path) for path in chosen(files.paths(), root)}
     if not found and root and not files.is_dir(root) and not files.is_file(root):
-        raise NotFound(f"spec.update.path {update_path!r} is not in the repository")
+        raise NotFound(f"spec.update.path {update_path!r} is not in the repository", code=UPDATE_FAILED)
     marked = {path: markers for path, markers in (found or {}).items() if markers != NOTHING}
     decisions = {path: decide(path, markers, selected, standing) for path, markers in marked.items()}
     return conclude(decisions, files.read, selected)
@@ -45,7 +48,7 @@ def tree_path(update_path: str) -> str:
     """`./apps/web/` → `apps/web`; the root is empty. InvalidInput where it leaves the repository."""
     path = posixpath.normpath(f"./{update_path}")
     if path.startswith("../") or path == ".." or "\0" in path:
-        raise InvalidInput(f"spec.update.path {update_path!r} leaves the repository")
+        raise InvalidInput(f"spec.update.path {update_path!r} leaves the repository", code=UPDATE_FAILED)
     return "" if path == "." else path
 
 

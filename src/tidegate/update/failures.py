@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, NotFound, RateLimited, TidegateError, Unavailable
 from tidegate.engine.outcome import Stalled
+from tidegate.update.automation import UPDATE_FAILED
 
 SOURCE_FAILED = "SourceManagerFailed"
 GIT_FAILED = "GitOperationFailed"
-UPDATE_FAILED = "UpdateFailed"
 NEEDS_ANOTHER_SPEC = ("RemovedTemplateField",)
 _GENERAL = (Denied, InvalidInput, LimitExceeded, NotFound, Unavailable)
 

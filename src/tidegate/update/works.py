@@ -8,6 +8,7 @@ from tidegate.engine.secrets import read_secret
 from tidegate.git.remote import Credentials
 from tidegate.git.secrets import credentials_for
 from tidegate.git.signing import SigningKey
+from tidegate.kinds.fields import InvalidObject
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.kinds.objects import Object, ObjectKey, key_of
@@ -15,6 +16,7 @@ from tidegate.update.annotations import wishes_of
 from tidegate.update.planning import Work
 from tidegate.update.target import target_of
 
+SELECTOR = ("spec", "policySelector")
 SOURCE_GROUP, SOURCE_KIND = "source.toolkit.fluxcd.io", "GitRepository"
 
 
@@ -23,7 +25,7 @@ async def work_of(obj: Object, ctx: Context) -> Work | Stalled:
     try:
         spec = ImageUpdateAutomation.from_object(obj)
     except InvalidInput as error:
-        return Stalled("InvalidSpec", str(error))
+        return Stalled("InvalidPolicySelector" if _is_of_selector(error) else "InvalidSpec", str(error))
     if spec.source_ref.kind != SOURCE_KIND:
         return Stalled("InvalidSourceConfiguration", f"source kind '{spec.source_ref.kind}' not supported")
     try:
@@ -40,6 +42,10 @@ async def work_of(obj: Object, ctx: Context) -> Work | Stalled:
     except InvalidInput as error:
         return Stalled(error.code, error.explain())
     return Work(obj, spec, target, ctx, wishes)
+
+
+def _is_of_selector(error: InvalidInput) -> bool:
+    return isinstance(error, InvalidObject) and all(path[:2] == SELECTOR for path, _ in error.problems)
 
 
 async def _keys(
