@@ -223,3 +223,16 @@ def test_what_ssh_says_is_told_and_not_gits_word_that_it_ended(said, meaning):
     )
     error = remote.explain(CommandFailed("git failed", exit_code=128, output=output), "ssh://git@h/a")
     assert error.message == f"ssh://git@h/a {meaning}: {said}"
+
+
+def test_of_another_host_key_the_verdict_is_told_and_not_the_frame_around_it():
+    frame = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @"
+    output = f"{frame}\nHost key verification failed.\nfatal: Could not read from remote repository.\n"
+    error = remote.explain(CommandFailed("git failed", exit_code=128, output=output), "ssh://git@h/a")
+    assert error.message == "ssh://git@h/a does not believe the host key: Host key verification failed."
+
+
+def test_a_wrong_password_is_not_told_as_a_prompt_that_nobody_answers():
+    output = "fatal: could not read Username for 'https://h': terminal prompts disabled\n"
+    error = remote.explain(CommandFailed("git failed", exit_code=128, output=output), "https://h/a")
+    assert error.message == "https://h/a refused the credential: it answers 401, and asks for another one"

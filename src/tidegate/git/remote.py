@@ -330,6 +330,8 @@ _WORDS: tuple[tuple[type[TidegateError], str, tuple[str, ...], str], ...] = (
 )  # fmt: skip
 
 
+_ASKED = "terminal prompts disabled"
+"""git's word for a 401, after which it would ask somebody."""
 _SSH_ENDED = "Could not read from remote repository"
 """git's last word whatever has ended ssh, whose own words stand before it."""
 
@@ -348,6 +350,8 @@ def explain(error: CommandFailed, url: str) -> TidegateError:
     for kind, meaning, words, remedy in _WORDS:
         if any(word in error.output for word in words):
             if _SSH_ENDED in said:
-                said = next(line.strip() for line in lines if any(word in line for word in words))
+                said = next(line.strip() for word in words for line in lines if word in line)
+            elif _ASKED in said:
+                said = "it answers 401, and asks for another one"
             return kind(f"{url} {meaning}: {said}", remedy=remedy)
     return Unavailable(f"{url} can't be reached: {said}")
