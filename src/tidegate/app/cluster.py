@@ -9,7 +9,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from tidegate.app.announcing import Announcements
 from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
+from tidegate.base.frozen import frozen
 from tidegate.deploy.controller import KustomizationController
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.file_tags import FileTags
@@ -66,7 +67,7 @@ RUNS_AT_ONCE = 256
 UPDATES_AT_ONCE = 2 * TOGETHER
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClusterSettings:
     """What `tidegate controller` was told.
 
@@ -154,7 +155,7 @@ async def _lead(settings: ClusterSettings, clock: SystemClock, metrics: Metrics,
             group.create_task(manager.run())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Parts:
     """What the controllers of a cluster are made of."""
 

@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from importlib.metadata import version
 
@@ -19,6 +19,7 @@ from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.app.push_lint import PushLint
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.home import Home, Server
 from tidegate.build.spawn import build_image
 from tidegate.deploy.controller import KustomizationController
@@ -82,7 +83,7 @@ GIT_HOSTS = frozenset({"github.com", "gitlab.com", "bitbucket.org", "codeberg.or
 _log = logging.getLogger("tidegate")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What `tidegate up` was told. `bases` maps a FROM to the base that replaces it."""
 

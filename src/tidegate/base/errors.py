@@ -18,11 +18,12 @@ Each says what failed, where, and what to do next. Messages never contain secret
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
+from tidegate.base.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Where:
     """A place in something that a person wrote: a file, a line and column (from 1), a field path."""
 

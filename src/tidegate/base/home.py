@@ -7,11 +7,11 @@ import json
 import os
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 
 ENVIRONMENT = "TIDEGATE_HOME"
 _MARKS = {"lock", "token"}  # one of them is in every home
@@ -24,7 +24,7 @@ def default_home() -> Path:
     return Path(given) if given else Path.home() / ".local/share/tidegate"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """Where a running `tidegate up` answers; `https` is None where that port is missing. `stand_ins` are the hosts that
     it answers for.

@@ -14,8 +14,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from tidegate.base.frozen import frozen
 
 PREFIX = "tidegate-private-"
 
@@ -35,7 +36,7 @@ def private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Held:
     pid: int
     path: Path

@@ -14,11 +14,11 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from tidegate.base.errors import CommandFailed, LimitExceeded, MissingTool
+from tidegate.base.frozen import frozen
 
 DEFAULT_TIMEOUT = 60.0
 DEFAULT_OUTPUT_LIMIT = 64 * 1024 * 1024
@@ -36,7 +36,7 @@ _COMMAND = re.compile(r"[a-z][a-z-]+")
 _LOOPBACK = "localhost,127.0.0.1,::1"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completed:
     """How a program ended: its exit code and what it wrote."""
 

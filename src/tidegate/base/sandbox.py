@@ -16,11 +16,12 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, MissingTool
+from tidegate.base.frozen import frozen
 from tidegate.base.process import minimal_environment
 from tidegate.base.sandbox_stage import CANNOT_EXECUTE, ENV_PREFIX, NOT_FOUND, PLAN_VARIABLE, SETUP_FAILED
 
@@ -40,7 +41,7 @@ DEFAULT_CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 10)
 DEFAULT_LIMITS = {"core": 0}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Missing:
     """Something this machine lacks, and the package or setting that brings it."""
 
@@ -48,7 +49,7 @@ class Missing:
     remedy: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capabilities:
     """What was tried on this machine. Without `isolation` nothing can be sandboxed at all."""
 
@@ -66,7 +67,7 @@ class Capabilities:
             raise MissingTool(f"no sandbox on this machine: {what}", remedy=remedy or None, code="NoSandbox")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostRoot:
     """The host's own programs, read-only; `hidden` are further paths that lie inside them."""
 
@@ -75,7 +76,7 @@ class HostRoot:
     staging: Path = Path("/tmp")  # noqa: S108 - any folder that is always there: it is only mounted over
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderRoot:
     """A folder that holds a root file system; written to directly unless `read_only`."""
 
@@ -83,7 +84,7 @@ class FolderRoot:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverlayRoot:
     """Layers below, a writable folder above. All names are relative to `base`; `lower` has the topmost first."""
 
@@ -95,7 +96,7 @@ class OverlayRoot:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bind:
     """A host path inside the sandbox; a folder or file that is missing at `target` is made (not in a HostRoot's own
     folders, which are read-only).
@@ -106,7 +107,7 @@ class Bind:
     read_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tmpfs:
     """A fresh file system in memory; `size` in bytes."""
 
@@ -115,7 +116,7 @@ class Tmpfs:
     mode: int = 0o1777
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserRange:
     """Users 0… inside are the host's users `base`…: root inside is nobody outside. Only root can give a range; an
     ordinary user has a single id, and becomes `uid` inside.
@@ -125,7 +126,7 @@ class UserRange:
     count: int = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sandbox:
     """Everything a process gets. `network` is "none" (its own, with only a loopback) or "host".
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 
 _SCALAR = re.compile(r"'(?:[^']|'')*'|\"(?:\\.|[^\"\\])*\"|[^\s,\[\]{}#'\"][^,\[\]{}\r\n]*?(?=\s*(?:[,\]}\r\n]|\s#|$))")
 _ITEM = re.compile(r"[ ]*-[ ]+")
@@ -17,7 +17,7 @@ _BREAK = re.compile(r"\r?\n$")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+$")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Insertion:
     """A text that takes the place of `length` characters; lines and columns count from 1."""
 

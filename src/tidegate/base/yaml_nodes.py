@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+from tidegate.base.frozen import frozen
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Bounds on one file: `size` in bytes, `depth` in nested collections, `nodes` in all values once aliases are
     written out, `documents` in a stream.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from tidegate.base.frozen import frozen
 from tidegate.build.bases import Foundation
 from tidegate.build.layering import Made
 from tidegate.build.plan import Plan, Step
@@ -22,7 +23,7 @@ BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Built:
     """One platform's finished image, all of it in the store: the manifest, and every blob that it names.
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tidegate.base.errors import Denied, InvalidInput, NotFound, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.build.bytecode import Compiler
 from tidegate.build.debian.base import make_base, spec_of
 from tidegate.build.debian.fetch import Fetcher
@@ -25,7 +26,7 @@ _FETCHES = 3
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Foundation:
     """What an image is built on, for one platform; every layer's blob is in the store.
 

@@ -11,13 +11,13 @@ import re
 import stat
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from e2b_dockerfile_utils import PatternMatcher
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound, Where
+from tidegate.base.frozen import frozen
 
 ENTRY_LIMIT = 200_000
 DEPTH_LIMIT = 200
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     SYMLINK = "symlink"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """One path of the context; `target` is a symlink's text."""
 

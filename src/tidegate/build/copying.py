@@ -7,11 +7,11 @@ import io
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.build.context import SIZE_LIMIT, Context, Kind, Node
 from tidegate.build.plan import Copy
 from tidegate.build.store import key_of
@@ -22,7 +22,7 @@ _IN_MEMORY = 256 * 1024
 _ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """One thing to be put at `path`; `node` is the file it comes from, None for a directory that is only needed."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from e2b_dockerfile_utils import DockerfileInstruction, DockerfileSyntaxError, ShellLex, parse_dockerfile_ast
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+from tidegate.base.frozen import frozen
 
 SIZE_LIMIT = 1024 * 1024
 INSTRUCTIONS = (
@@ -22,7 +23,7 @@ INSTRUCTIONS = (
 _UNKNOWN = re.compile(r"unknown instruction:? *['\"]?([A-Za-z]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Problem:
     """One thing that is wrong, at its line."""
 
@@ -43,7 +44,7 @@ class InvalidDockerfile(InvalidInput):
         super().__init__("\n".join(lines), where=Where(file, first.line))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Instruction:
     """One instruction: its upper-case name, builder flags, arguments as written, and the lines that it takes."""
 
@@ -56,7 +57,7 @@ class Instruction:
     heredoc: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """A FROM and what follows it; `name` is its AS name, lower-case."""
 
@@ -67,7 +68,7 @@ class Stage:
     instructions: tuple[Instruction, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dockerfile:
     """A whole file: `arguments` are the ARGs before the first FROM."""
 

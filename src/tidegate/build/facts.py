@@ -7,11 +7,12 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.build.tree import Tree, parse_group, parse_passwd
 from tidegate.oci.layers import OPAQUE_MARKER, WHITEOUT_PREFIX
 
@@ -27,7 +28,7 @@ _GLIBC_VERSION = re.compile(rb"GNU C Library [^\n]*release version ([0-9]+)\.([0
 _MUSL_VERSION = re.compile(rb"(?<![0-9.])(1\.[0-9]+\.[0-9]+)(?=\x00)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Python:
     """The interpreter of an image: where it is, its version, and where pip would put what it installs.
 
@@ -51,7 +52,7 @@ class Python:
         return f"{self.prefix}/{self.packages}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What the builder knows of a base. `libc` is `glibc` or `musl` with its version, or empty."""
 

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import configparser
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from tidegate.base.frozen import frozen
+
 _SECTIONS = ("global", "install")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IndexSettings:
     """Where wheels come from. `find_links` are URLs or folders; `ca_file` is trusted besides the system's."""
 

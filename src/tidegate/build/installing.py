@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.build.bases import Foundation
 from tidegate.build.bytecode import can_compile
 from tidegate.build.facts import Python
@@ -30,7 +31,7 @@ FORMAT = 2
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """An Install step with all that it reads, so that its key is known before anything is done."""
 

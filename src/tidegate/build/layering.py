@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.build.store import BuildStore
 from tidegate.build.tree import Tree
@@ -27,7 +27,7 @@ LEVEL = 4
 Entries = Callable[[], Awaitable[list[Entry]]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Made:
     """A layer in the store, and what it adds to the tree; `descriptor` is None where there was nothing to add."""
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from tidegate.base.frozen import frozen
 
 NATIVE = (
     "only `pip install` can be built natively, without running the image's programs. Instead: make it in a step of the "
@@ -49,7 +51,7 @@ class NotNative(Exception):
     """Why a RUN can't be built natively."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PipInstall:
     """One installation: requirements by name, and files of them by their path in the image (maybe relative)."""
 
@@ -65,7 +67,7 @@ class PipInstall:
     require_hashes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PipRun:
     """What a RUN comes to: installations in order, and notes about what was left out, for the log."""
 

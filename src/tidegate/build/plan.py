@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.build.dockerfile import Dockerfile, Expander, Instruction, Problem, Stage
 from tidegate.build.pip import NATIVE, NotNative, PipInstall, PipRun, parse_exec, parse_shell, with_settings
 from tidegate.kinds.duration import parse as parse_duration
@@ -27,7 +28,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _URL = re.compile(r"(?:https?|ftp|git|ssh)://|git@", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """Files of the context that come into the image. `destination` is absolute; a final slash says "a directory"."""
 
@@ -40,7 +41,7 @@ class Copy:
     adds: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Install:
     """Wheels that come into the image; `folder` is what relative paths are relative to."""
 
@@ -50,7 +51,7 @@ class Install:
     installs: tuple[PipInstall, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MakeDirectory:
     """A directory that is to be there, with its parents; `owner` is the user it belongs to."""
 
@@ -60,7 +61,7 @@ class MakeDirectory:
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Configure:
     """A line that changes the configuration alone; it stands in the history."""
 
@@ -71,7 +72,7 @@ class Configure:
 Step = Copy | Install | MakeDirectory | Configure
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What a stage comes to for one platform. With `problems` it must not be carried out."""
 

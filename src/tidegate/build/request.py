@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.platform import Platform
 from tidegate.kinds.reference import Reference, parse
 from tidegate.oci.auth import Endpoint
@@ -16,7 +17,7 @@ from tidegate.oci.credentials import Login
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuildRequest:
     """One build: a context and a Dockerfile become one index over `platforms`, pushed under every one of `tags`.
 
@@ -79,7 +80,7 @@ class BuildRequest:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RegistrySettings:
     """How registries are reached: where a host is really asked, and who we are there. Never shown, never in argv.
     `mirrors` says for a host from which URL bases are pulled instead: nothing is pushed there, and no login shown.
@@ -128,7 +129,7 @@ def _login_json(login: Login) -> Json:
     return {name: getattr(login, name) for name in ("username", "password", "identity_token", "registry_token")}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BuildResult:
     """What was built: the index's digest, and each platform's manifest's."""
 

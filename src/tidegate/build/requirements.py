@@ -8,9 +8,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+from tidegate.base.frozen import frozen
 from tidegate.build.pip import NotNative, check_index, check_requirement
 
 FILE_LIMIT = 64
@@ -25,7 +25,7 @@ Lookup = Callable[[str], bytes | None]
 """From an absolute path in the image to the file's content; None where the image has no such file that was copied."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RequirementsFile:
     """A file as the resolver is to read it, line by line."""
 
@@ -33,7 +33,7 @@ class RequirementsFile:
     lines: tuple[str | Include, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Include:
     """A line that includes another file: the option, and the file's absolute path in the image."""
 

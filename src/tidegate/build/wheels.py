@@ -10,10 +10,10 @@ import stat
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import CommandFailed, InvalidInput, MissingTool, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.process import Completed, minimal_environment, run
 from tidegate.build.facts import Python
 from tidegate.build.index_settings import IndexSettings
@@ -32,7 +32,7 @@ _NETWORK_TROUBLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Requirement:
     """A requirements or constraints file of the image, and where it lies on this machine."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import click
 import yaml
 
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.cli.doors import DEFAULT_NAMESPACE, Doors, connect, open_home, run, server_options
 from tidegate.cli.output import print_error
 from tidegate.git.deploy_key import SshPlace
@@ -33,7 +34,7 @@ TIMEOUT = 30.0
 OK, FAILED, NOTE = "ok", "FAIL", "note"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """A repository to be checked. `writers` are the automations that push to it; `hosted` is where it is, if here."""
 

@@ -6,13 +6,13 @@ import asyncio
 import functools
 import os
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.home import ENVIRONMENT, Home, default_home
 from tidegate.kinds.resources import KNOWN, Resource
 from tidegate.kube.access import Connection, plain
@@ -45,7 +45,7 @@ def open_home(home: Path | None) -> Home:
     return Home(home or default_home())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doors:
     """Which server a command was told to ask: a home's, or a cluster's."""
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import click
 
+from tidegate.base.frozen import frozen
 from tidegate.cli.output import explain_fault, guarded
 
 INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """Where a command is (`module:name` of a click.Command), and its line in the help; or further entries, a group."""
 

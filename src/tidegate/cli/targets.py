@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import click
 
+from tidegate.base.frozen import frozen
 from tidegate.cli.doors import resource_named
 from tidegate.kinds.resources import KNOWN, Resource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A kind, and one of its objects or (None) all. `by_category` where no word named the kind itself."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.cli.output import print_error
 from tidegate.cli.tables import print_table
 from tidegate.git.checkout import Checkout
@@ -26,7 +26,7 @@ from tidegate.workflow.triggers import Event, Match, matches
 BRANCHES = "refs/heads/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a push does to one workflow."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.base.frozen import frozen
 from tidegate.base.home import Server, git_settings
 from tidegate.demo import layout
 from tidegate.demo.cycle import DemoFailedError, Driver
@@ -28,7 +28,7 @@ LOOP_TIMEOUT = 300.0
 FOLLOWED = (*KINDS, ("tidegate.dev", "Runner"), ("", "Event"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What the command line said."""
 

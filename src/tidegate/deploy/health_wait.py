@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.engine.outcome import Context
 from tidegate.engine.ports import Workloads
 from tidegate.kinds import duration
@@ -32,7 +32,7 @@ class HealthCheckFailed(TidegateError):
     code = "HealthCheckFailed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checks:
     """What is to become healthy: of which revision, and within how many seconds."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.engine import journey
 from tidegate.engine.causes import Way, causes, notes_of
 from tidegate.engine.journey import Objects
@@ -12,7 +12,7 @@ from tidegate.kinds.objects import Object, key_of
 from tidegate.kinds.pods import is_ready, pods_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Application:
     """An image's way: what was built last, selected, committed, applied, and what answers (`version`, `url`). Empty
     where not yet. `waits_on` is the first cause, `notes` are the others and what is only kept here.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.engine import journey
 from tidegate.engine.journey import Objects, not_ready
 from tidegate.kinds.conditions import find
@@ -17,7 +17,7 @@ HEALTH = ("HealthCheckFailed",)
 TITLE_SHOWN = 60
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """The objects of an application's way; None where there is none yet."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tidegate.base.errors import AlreadyExists, Conflict, NotFound, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.kinds.objects import Object, ObjectKey
@@ -21,7 +22,7 @@ GROUP, KIND = "coordination.k8s.io", "Lease"
 _log = logging.getLogger("tidegate.leader")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timing:
     """In seconds: how long a Lease lasts without renewal, how soon its holder gives up, how often each one looks.
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tidegate.base.errors import Conflict
+from tidegate.base.frozen import frozen
 from tidegate.engine.merge_fields import (
     NOTHING,
     Fields,
@@ -35,7 +36,7 @@ _UNOWNED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One line of metadata.managedFields."""
 
@@ -62,7 +63,7 @@ class Entry:
         return value | {"subresource": self.subresource} if self.subresource else value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldConflict:
     """A field that somebody else owns with another value."""
 

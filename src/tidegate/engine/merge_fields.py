@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.merge_schema import ListType, MergeSchema, Path, item_key
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fields:
     """A set of field paths: `members` are in it themselves, `children` hold the paths below. Never changed in place."""
 
@@ -158,7 +159,7 @@ def fields_of(value: object, schema: MergeSchema, path: Path = ()) -> Fields:
     return Fields(frozenset(members), children)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """Which fields differ between two objects."""
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from tidegate.base.frozen import frozen
 
 Path = tuple[str, ...]
 """Field names from the object's root; list items add nothing: a container's image is `("spec", …, "image")`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ListType:
     """An associative list: items are one and the same where `keys` are equal; without keys it is a set of scalars.
 
@@ -101,7 +103,7 @@ _OWN_ATOMIC: dict[str, frozenset[Path]] = {
 _BUILT_IN_GROUPS = frozenset({"", "apps", "batch", "policy", "autoscaling", "extensions"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MergeSchema:
     """The associative lists and the atomic maps of one kind; any other list is atomic, any other map granular.
 

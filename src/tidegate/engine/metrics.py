@@ -14,6 +14,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from tidegate.base.errors import Conflict
+from tidegate.base.frozen import frozen
 from tidegate.engine.outcome import Outcome, Stalled
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import READY, find
@@ -57,7 +58,7 @@ class _Durations:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Shown:
     """An object as it was when it was last looked at."""
 

@@ -5,17 +5,18 @@ requeue. A raised TidegateError is the fourth outcome: Ready=False with its code
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.kinds.conditions import Condition
 from tidegate.kinds.objects import Object, ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ready:
     """The object is as its spec says.
 
@@ -33,7 +34,7 @@ class Ready:
     at_latest: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """Nothing is wrong, but something else must happen first; `on` names it for people."""
 
@@ -43,7 +44,7 @@ class Waiting:
     requeue_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stalled:
     """The spec is wrong: no retry until it changes. `reason` is Flux's word for it. `conditions` are further ones."""
 
@@ -61,7 +62,7 @@ class Failed(TidegateError):
         self.conditions = conditions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Handled:
     """For kinds whose status is not Flux's (Deployment, WorkflowRun): the controller has written it itself."""
 
@@ -79,7 +80,7 @@ class Events(Protocol):
     async def warning(self, regarding: Object, reason: str, message: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """What a controller gets with each call. It never knows which home it is in."""
 
@@ -93,7 +94,7 @@ def whole(changed: Object) -> object:
     return changed.get("metadata", {}).get("resourceVersion")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trigger:
     """A change of another kind wakes objects of ours. It only hints: what to do is derived from what is stored.
 

@@ -6,12 +6,12 @@ Each port has two homes (one machine, a cluster) and one contract suite that eve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from tidegate.base.errors import NotFound
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object, ObjectKey
 
 LastLines = Callable[[str, str, str, bool], Awaitable[Sequence[str]]]
@@ -20,7 +20,7 @@ one machine a pod's status has them, so no such thing is needed there.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """Objects, and the resource version from which a watch goes on without a gap."""
 
@@ -28,7 +28,7 @@ class Listing:
     resource_version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WatchEvent:
     """`type` is ADDED, MODIFIED or DELETED, as the API's watch says it."""
 
@@ -36,7 +36,7 @@ class WatchEvent:
     object: Object
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Applied:
     """What an apply left behind, and whether it was created or changed by it."""
 

@@ -10,11 +10,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object, ObjectKey
 
 FORMAT = 1
@@ -49,7 +49,7 @@ CREATE TABLE garbage (sort TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (sort,
 _KEY = "api_group = ? AND kind = ? AND namespace = ? AND name = ?"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """A line of the history: `labels_before` are the labels that the object had until then (None: it is new)."""
 

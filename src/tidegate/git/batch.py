@@ -13,11 +13,11 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import CommandFailed, MissingTool, NotFound
 from tidegate.base.files import FILE_LIMIT
+from tidegate.base.frozen import frozen
 from tidegate.git import command
 from tidegate.git.names import is_object_id
 
@@ -34,7 +34,7 @@ def batch_argv(git_dir: Path) -> list[str]:
     return command.argv("cat-file", "--batch", git_dir=git_dir)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """An object. `data` is None past FILE_LIMIT."""
 

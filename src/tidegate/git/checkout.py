@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import CommandFailed, InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.git import command
 from tidegate.git.names import check_object_id
 from tidegate.git.repository import Repository
@@ -13,7 +13,7 @@ from tidegate.git.repository import Repository
 _ASKED = ("rev-parse", "--verify", "--quiet", "--end-of-options")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checkout:
     """A checkout by its git directory; make it with `at`."""
 

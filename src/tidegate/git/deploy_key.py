@@ -7,11 +7,12 @@ made, and in the answer; the host is asked once, by whoever wants it asked again
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import urlsplit
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.private import private_folder, write_private
 from tidegate.git.remote import check_url
 
@@ -27,7 +28,7 @@ _PAGES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SshPlace:
     """A repository over ssh: `url` as git and Flux want it, and its parts. `port` is 22 by default."""
 
@@ -55,7 +56,7 @@ class SshPlace:
         return address.format(url=f"https://{self.host}/{self.path}"), advice
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyPair:
     """An OpenSSH key pair. The private half is never shown: it is not in `repr`."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.base.frozen import frozen
 from tidegate.git import command
 from tidegate.git.command import argv
 from tidegate.git.names import check_object_id, check_path
@@ -17,7 +17,7 @@ PATHS_AT_ONCE, LENGTH_AT_ONCE = 500, 256 * 1024
 _NO_FILE = ("000000", "120000", "160000")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lineage:
     """Commits with their parents, newest first, and what differs between a commit and a parent at the paths that were
     asked for: the blob in the parent, None where there is no regular file.

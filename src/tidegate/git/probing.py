@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidegate.base.errors import CommandFailed
+from tidegate.base.frozen import frozen
 from tidegate.git import command
 from tidegate.git.deploy_key import SshPlace, fingerprints, key_fingerprint, scan_host, short_fingerprint
 from tidegate.git.mirror import explain_push
@@ -25,7 +26,7 @@ UNUSED = "refs/heads/tidegate-check"
 _NOBODY = Signature("Tidegate", "check@tidegate.invalid")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostKeys:
     """The fingerprints (`SHA256:… (TYPE)`) that a host shows, and those that are to be believed."""
 

@@ -12,11 +12,12 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidegate.base.errors import CommandFailed, Conflict, Denied, InvalidInput, NotFound, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.private import private_folder, write_private
 from tidegate.git import command
 from tidegate.git.names import check_ref
@@ -36,7 +37,7 @@ _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*|[0-9A-Fa-f:.]+")
 _SSH_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """What a Secret of a GitRepository holds: user name and password, or a bearer token, or an ssh identity with the
     host keys to believe; a CA, and a certificate of the client with its key. `proxy` is the URL of the proxy through
@@ -74,7 +75,7 @@ class Credentials:
         return f"Authorization: {value}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remote:
     """A URL and how it may be reached. `http` is allowed to loopback, elsewhere only with `allow_http`; `file` only
     below one of `file_roots`; `ssh` only with known hosts.
@@ -142,7 +143,7 @@ def _check_file(shown: str, host: str, path: str, roots: Sequence[Path]) -> str:
     return "file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Access:
     """How one call reaches a remote: allowed protocols, settings without secrets, and the child's environment."""
 

@@ -7,11 +7,12 @@ and ssh-keygen are asked once: what they refuse is refused again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.private import private_folder, write_private
 from tidegate.base.process import minimal_environment
 from tidegate.git import command
@@ -24,7 +25,7 @@ GPG_KEY, SSH_KEY = "git.asc", "identity"
 _ASKPASS = "#!/bin/sh\nexec cat -- {file}\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SigningKey:
     """A private key, ASCII-armoured (`gpg`) or as ssh-keygen writes it (`ssh`). Never shown: it is not in `repr`."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
 from tidegate.base.errors import CommandFailed, InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.git import command
 from tidegate.git.names import check_object_id, check_path
 from tidegate.git.remote import Credentials, is_loopback
@@ -22,7 +22,7 @@ MODULES_LIMIT = 1024 * 1024
 _SCP = re.compile(r"(?P<host>(?:[A-Za-z0-9_][A-Za-z0-9_.\-]*@)?[A-Za-z0-9][A-Za-z0-9_.\-]*):(?P<path>(?!//)[^\s:]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Module:
     """An entry of `.gitmodules`."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _TYPES = {"40000": "tree", "160000": "commit"}
 LATEST = 32_503_680_000
@@ -14,7 +14,7 @@ LATEST = 32_503_680_000
 _UNWANTED = str.maketrans("", "", "<>\n\r\0")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """Who wrote or made a commit. `time` is in seconds since 1970, `offset` as git writes it."""
 
@@ -32,7 +32,7 @@ class Signature:
         return f"{name} <{email}> {self.time if time is None else time} {self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Commit:
     """A commit's own words."""
 
@@ -54,7 +54,7 @@ class Commit:
         return self.message.lstrip("\n").partition("\n")[0].strip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tag:
     """An annotated tag: the name that it was given when it was made, and the whole raw object."""
 
@@ -63,7 +63,7 @@ class Tag:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LineOrigin:
     """The commit that changed a line last, and where the line stood in it (from 1)."""
 
@@ -72,7 +72,7 @@ class LineOrigin:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TreeEntry:
     """A folder (mode 40000), file, symlink (120000) or submodule (160000) of a tree. `path` holds bytes that are no
     UTF-8 escaped as surrogates.

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.base.private import private_folder, write_private
 from tidegate.base.process import minimal_environment
 from tidegate.git import command
@@ -32,7 +32,7 @@ _GOOD = re.compile(r'^Good "git" signature .* (SHA256:\S+)$', re.MULTILINE)
 _SSH_KEY = re.compile(r"(?:^|\s)((?:ssh|ecdsa|sk)-[a-z0-9@.\-]+)\s+([A-Za-z0-9+/]+={0,3})(?=\s|$)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKeys:
     """Whose signatures count: key rings as gpg exports them, and keys as they stand in an authorized_keys file."""
 

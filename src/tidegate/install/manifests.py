@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.metadata import version
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.install.rights import APPLIER, cluster_rules, namespace_rules
 from tidegate.kinds.controllers import CONTROLLERS, controllers_of
 from tidegate.kinds.labels import part_of_flux
@@ -27,7 +28,7 @@ _CONTAINER_SECURITY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Installation:
     """What people chose: the image, the namespace, the kinds to reconcile, and whether each controller runs alone.
 

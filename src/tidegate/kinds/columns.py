@@ -7,13 +7,14 @@ have priority 1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from tidegate.base.frozen import frozen
 
 LATEST_IMAGE = ".status.latestImage"
 SUSPENDED = ".status.suspended"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PrinterColumn:
     """A heading and the path of what it shows, of the type `string`, or `date` for an age; `priority` 1 is for
     `-o wide`.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object, ObjectKey, key_of, version_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Model:
     """The part that every kind has. `unknown_fields` are the paths of spec fields that no served version has: they
     are kept in the object, and have no effect.
@@ -23,14 +24,14 @@ class Model:
     unknown_fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LocalReference:
     """An object of the same namespace."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceReference:
     """A source; `namespace` is None for the referrer's own."""
 
@@ -39,7 +40,7 @@ class SourceReference:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NamedReference:
     """An object of a known kind; `namespace` is None for the referrer's own."""
 
@@ -47,7 +48,7 @@ class NamedReference:
     namespace: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GitReference:
     """What of a Git repository is meant; the most exact one that is set counts: commit, name, semver, tag, branch."""
 
@@ -58,7 +59,7 @@ class GitReference:
     commit: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelSelector:
     """Kubernetes's metav1.LabelSelector; an empty one matches everything."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 
 READY = "Ready"
@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 32_768
 """As many characters a message may have by the definitions; with a longer one a cluster takes no status at all."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """One condition; `status` is True, False or Unknown as the API spells them."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import GitReference, LocalReference, Model, git_reference, identity, local_reference
 from tidegate.kinds.fields import SHORT_DURATION, Fields
 from tidegate.kinds.objects import Object
@@ -19,7 +20,7 @@ image. It is not there where the commit has no workflows, so that nobody knows w
 _URL = re.compile(r"(http|https|ssh|file)://.*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Include:
     """Another repository's files, laid into this one's."""
 
@@ -28,7 +29,7 @@ class Include:
     to_path: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class GitRepository(Model):
     """A source. Times are in seconds; `ignore` is in the format of .gitignore."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.conditions import find
 
 
@@ -19,7 +19,7 @@ class State(StrEnum):
     TERMINATING = "Terminating"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Health:
     """A state and, for people, what is missing."""
 

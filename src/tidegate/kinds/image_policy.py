@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import Model, identity
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object
@@ -14,7 +13,7 @@ ORDERS = ("asc", "desc")
 DEFAULT_DIGEST_INTERVAL = 600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ImagePolicy(Model):
     """A policy. Exactly one of `semver` (a range), `alphabetical` and `numerical` (an order) is set.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import LocalReference, Model, identity, local_reference
 from tidegate.kinds.fields import SHORT_DURATION, Fields
 from tidegate.kinds.objects import Object
@@ -28,7 +28,7 @@ LEAST_TIMEOUT = 1.0
 MOST_EXCLUSIONS = 25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ImageRepository(Model):
     """An image to scan. Times are in seconds; `exclusion_list` holds regular expressions of tags to leave out.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import (
     GitReference,
     LabelSelector,
@@ -25,7 +26,7 @@ GROUP, KIND, VERSIONS = "image.toolkit.fluxcd.io", "ImageUpdateAutomation", ("v1
 _REFSPEC = re.compile(r"[^+:].*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class ImageUpdateAutomation(Model):
     """An automation. `checkout` and `push_branch` are None where the source's own branch is meant; `update_path` is
     a folder of the repository, `./` by default. Times are in seconds.

@@ -6,9 +6,10 @@ Not to be confused with kustomize's own file of that name, which the deploy stat
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import (
     LocalReference,
     Model,
@@ -29,7 +30,7 @@ LONGEST_NAMESPACE = 63
 LONGEST_AFFIX = 200
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubstituteFrom:
     """A ConfigMap or Secret whose entries are variables."""
 
@@ -38,7 +39,7 @@ class SubstituteFrom:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PostBuild:
     """Variables to put into what was rendered."""
 
@@ -47,7 +48,7 @@ class PostBuild:
     strategy: str = "WithVariables"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Kustomization(Model):
     """A folder to apply. Times are in seconds. `overlay` holds the fields that are kustomize's own (patches, images,
     components, namePrefix, …) as they were written, for the renderer to check.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _REQUIREMENT = re.compile(
     r"\s*(?P<absent>!?)\s*(?P<key>[A-Za-z0-9][-A-Za-z0-9_./]*)"
@@ -15,13 +15,13 @@ _REQUIREMENT = re.compile(
 Labels = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Requirement:
     key: str
     holds: Callable[[str | None], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LabelSelector:
     """Requirements that all must hold; without any, everything matches."""
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 
 KEYS_SHARED = 8_192
 Object = dict[str, Any]
 """An object as the Kubernetes API writes it: apiVersion, kind, metadata, spec, status."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class ObjectKey:
     """An object's identity. The version is no part of it; `namespace` is empty for cluster-scoped objects."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _MACHINES = {
     "x86_64": ("amd64", ""), "amd64": ("amd64", ""), "aarch64": ("arm64", ""), "arm64": ("arm64", ""),
@@ -15,7 +15,7 @@ _DEFAULT_VARIANTS = {("arm64", "v8"): "", ("arm", ""): "v7", ("amd64", "v1"): ""
 _SYNONYMS = {"aarch64": "arm64", "x86_64": "amd64", "x86-64": "amd64", "armhf": "arm", "i386": "386"}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Platform:
     """An operating system, an architecture and a variant, normalised as containerd does (`linux/arm64/v8` = arm64)."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import LocalReference, Model, identity, local_reference
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object
@@ -19,7 +20,7 @@ DEFAULT_INTERVAL = 600.0
 WEBHOOK_PATH = "/hook/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReceiverResource:
     """What to wake: an object, or with name `*` every one of its kind with `match_labels`."""
 
@@ -29,7 +30,7 @@ class ReceiverResource:
     match_labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Receiver(Model):
     """A hook. An empty `events` means all of them. Times are in seconds."""
 

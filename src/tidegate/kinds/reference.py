@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv6Address
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 DEFAULT_REGISTRY = "index.docker.io"
 DEFAULT_TAG = "latest"
@@ -19,7 +19,7 @@ _PORT = re.compile(r"(?::[0-9]*)?")
 _HOST = re.compile(r"[^\x00-\x20\x7f#%/?@\[\\^`{|}]*")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Repository:
     """A registry's host and a repository in it, canonical: `index.docker.io/library/web`."""
 
@@ -30,7 +30,7 @@ class Repository:
         return f"{self.registry}/{self.path}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class Reference:
     """A repository with a tag or a digest; where both were written, the digest is what counts."""
 

@@ -7,13 +7,13 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import group_of, version_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resource:
     """A kind and its names. The first of `versions` is the preferred one; the core group is the empty string."""
 

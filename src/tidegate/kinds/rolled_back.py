@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 from tidegate.kinds.objects import Object, annotation
 from tidegate.kinds.reference import parse
@@ -23,7 +23,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REMEDY = f"remove it, which lets the policy select as usual: kubectl annotate imagepolicy NAME {ROLLED_BACK}-"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RolledBack:
     """The reference `bad`, which `commit` had set, was taken back to `good`; both whole, as the policy gives them:
     `NAME:TAG`, with `@DIGEST` where it has one. `cause` is for people: its first line says what was not ready. It is

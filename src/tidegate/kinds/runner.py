@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import LocalReference, Model, SourceReference, identity, local_reference, mapping
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object
@@ -15,7 +16,7 @@ ISOLATIONS = ("auto", "none", "namespaces")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Runner(Model):
     """Whose workflows run, and how. `repository` is `OWNER/NAME`; `source_ref` names a GitRepository to follow where
     the repository is not hosted here; `refs` is the status: the last commit of each ref whose push was handled.

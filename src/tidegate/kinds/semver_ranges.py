@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.semver import RELEASE, Version, parse
 
 LONGEST = 512
@@ -30,7 +30,7 @@ _WRITTEN = re.compile(_VERSION)
 Admits = Callable[[Version], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bound:
     """A comparison's version; `exact` is how many of its three numbers were given (3: all of them)."""
 
@@ -42,13 +42,13 @@ class _Bound:
         return self.version[:3]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Group:
     admits: Sequence[Admits]
     takes_prereleases: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """A parsed range; `text` is as it was written."""
 

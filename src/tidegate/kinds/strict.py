@@ -5,8 +5,8 @@ does not have. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Path, field_path
 from tidegate.kinds.api_fields import ROOTS, TYPES, Field
 from tidegate.kinds.api_kinds import nearest, no_such_kind
@@ -15,7 +15,7 @@ from tidegate.kinds.objects import Object, group_of, version_of
 _IDENTITY: dict[str, Field] = {"apiVersion": ("", False), "kind": ("", False), "metadata": ("ObjectMeta", False)}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """`path` is the field at fault; `message` says what is wrong with it and what was probably meant."""
 

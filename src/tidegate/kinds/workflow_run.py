@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import Model, identity, mapping
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object
@@ -20,7 +21,7 @@ STATUSES = (QUEUED, IN_PROGRESS, COMPLETED)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepStatus:
     """A step: `number` counts from 1; times are RFC 3339; `conclusion` is None until it ended."""
 
@@ -36,7 +37,7 @@ class StepStatus:
         return {"number": self.number} | _progress(self)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobStatus:
     """A job and its steps."""
 
@@ -52,7 +53,7 @@ class JobStatus:
         return _progress(self) | {"steps": [step.as_json() for step in self.steps]}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunStatus:
     """How far a run is."""
 
@@ -68,7 +69,7 @@ class RunStatus:
         return _progress(self) | {"jobs": [job.as_json() for job in self.jobs], "outputs": dict(self.outputs)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class WorkflowRun(Model):
     """A run. `workflow` is the file's path in the repository, `before` the ref's commit before the push, `base` the
     branch that a pull request is for, `cause` what the event of a schedule or a workflow_run is made of.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.base.errors import Denied, InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.private import private_folder, write_private
 from tidegate.engine.clock import Clock
 
@@ -19,7 +20,7 @@ FILE_LIMIT = 1024 * 1024
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """A client certificate and its key, as PEM."""
 
@@ -27,7 +28,7 @@ class Certificate:
     key: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What requests carry to say who asks."""
 
@@ -104,7 +105,7 @@ def basic(user: str, password: str) -> Headers:
     return (("Authorization", f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"),)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """How the server's certificate is checked: by `authority` (PEM; None for the system's), under `server_name`."""
 
@@ -113,7 +114,7 @@ class Verification:
     insecure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Connection:
     """Where an API server is and who asks it. `origin` names for people where this is configured, `remedy` what to do
     where it does not answer.

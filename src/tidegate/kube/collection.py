@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 
 _WHOLE_SEGMENTS = ("", ".", "..")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collection:
     """A kind as it stands in URLs: `image.toolkit.fluxcd.io`, `v1`, `imagepolicies`."""
 

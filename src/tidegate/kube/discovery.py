@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import NotFound, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.kube.client import KubeClient
 from tidegate.kube.collection import Collection
 
@@ -15,7 +16,7 @@ ASK_AGAIN_AFTER = 1.0
 """Seconds before a kind that was not there is looked for again: a CRD may have been applied a moment ago."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServedKind:
     """A kind as one version of its group serves it."""
 

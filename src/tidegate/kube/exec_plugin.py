@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from tidegate.base import process
 from tidegate.base.errors import CommandFailed, Denied, InvalidInput, MissingTool, TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.kube.access import Certificate, Headers, Identity, bearer
 
@@ -22,7 +23,7 @@ OUTPUT_LIMIT = 1024 * 1024
 _MARGIN = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExecSpec:
     """What of `users[].user.exec` counts. `cluster` is what the plugin is told where it asks to be."""
 

@@ -8,10 +8,10 @@ import base64
 import binascii
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, NotFound, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Document, load_documents
 from tidegate.engine.clock import Clock
 from tidegate.kinds.fields import Fields, InvalidObject
@@ -35,7 +35,7 @@ _INTERACTIVE = ("Never", "IfAvailable", "Always")
 Problems = list[tuple[tuple[str | int, ...], str]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Source:
     """One file."""
 
@@ -47,7 +47,7 @@ class _Source:
         return self.path.parent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Entry:
     """A named cluster, user or context: where it is, and its fields."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 
 FIRST_WAIT = 0.1
@@ -17,7 +17,7 @@ twice, a DELETE could delete what has taken the name since.
 _PASSING = frozenset({500, 502, 503, 504})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Bounds on what is asked of one API server.
 
@@ -57,7 +57,7 @@ class TokenBucket:
             await self._clock.sleep(wait)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """How an attempt went wrong. `status` is 0 where no answer came; `sent` says whether the request can have arrived;
     `retry_after` is what the server asked for, in seconds.

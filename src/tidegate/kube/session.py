@@ -9,11 +9,12 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import httpx2
 
 from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, TidegateError, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.http import is_loopback, user_agent
 from tidegate.engine.clock import Clock, SystemClock
 from tidegate.kube.access import Certificate, Connection, Identity, tls_context
@@ -39,7 +40,7 @@ _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, htt
 _PROXIES = {"https": ("HTTPS_PROXY", "https_proxy"), "http": ("http_proxy", "HTTP_PROXY")}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One request, to be sent as often as it takes."""
 
@@ -50,7 +51,7 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A good answer."""
 

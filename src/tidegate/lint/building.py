@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from tidegate.base.errors import TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.lint.facts import REPOSITORY, Facts
 from tidegate.lint.holes import ANY, is_known
 from tidegate.lint.scripts import Script, environment_of, read_script
@@ -30,7 +31,7 @@ _PUSHERS = re.compile(r"docker|podman|buildah|skopeo|crane|kaniko|oras|push|uses
 _OTHERS = re.compile(r"\./|\.sh\b|action_path|ACTION_PATH|\b(?:make|just|gradlew?|mvnw?|bazel)\b")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Build:
     """An image that a run may push: its reference with holes, where that is said, the platforms (None where they are
     not known), the job's id, and why anything is expected where little is known.
@@ -43,7 +44,7 @@ class Build:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doings:
     """What a run may do: images that it pushes, and whether it may start other workflows (by a push, a release or a
     dispatch of its own).

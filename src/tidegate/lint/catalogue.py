@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import Model
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
@@ -18,7 +18,7 @@ from tidegate.lint.selecting import Answer, manifest_text, may_be_image, may_sel
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selected:
     """A build's image that a policy may select: by which ImageRepository (None where that is not here)."""
 

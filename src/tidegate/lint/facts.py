@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.lint.holes import ANY, DIGITS, HEX, NAME, literal
 from tidegate.lint.static import OPEN, Known, Open, Scope, as_value
 
 REPOSITORY = f"{NAME}/{NAME}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """A run's event (empty where it is not known), the branch (None likewise), the head commit's message with holes and
     its author (None where that is not the automation).

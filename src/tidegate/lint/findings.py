@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 
 
 class Level(StrEnum):
@@ -17,7 +18,7 @@ class Level(StrEnum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A check: its id, what it is about in one line, and the page of the documentation that explains it."""
 
@@ -26,7 +27,7 @@ class Rule:
     page: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One station of the way round a loop."""
 
@@ -34,7 +35,7 @@ class Step:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing found. `help` is what to do about it; `way` is the way round, for a loop; `notes` are assumptions."""
 
@@ -47,7 +48,7 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Safe:
     """An automation that can't come round, and the filters by which: each with its place."""
 
@@ -56,7 +57,7 @@ class Safe:
     reasons: tuple[Step, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """All that was found, in the order of the files, and what was proven."""
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from tidegate.base.frozen import frozen
 
 ANY, NAME, HEX, DIGITS = "\ue000", "\ue001", "\ue002", "\ue003"
 """Any text (also none, also several lines); one part of a path (no `/`, `:`, `@` or blank); hexadecimal or decimal
@@ -21,7 +22,7 @@ _SHOWN = {ANY: "…", NAME: "…", HEX: "HEX", DIGITS: "N"}
 _LONGEST = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """A character or a hole's kind of character; where it `repeats`, any number of times, or not at all."""
 

@@ -8,9 +8,9 @@ that the loop closes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.lint.building import Build
 from tidegate.lint.catalogue import Selected
@@ -27,7 +27,7 @@ from tidegate.workflow.model import Workflow
 FEEDBACK_LOOP = Rule("feedback-loop", "An automation's commit starts the build that caused it", "loops.md")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edge:
     """From the policies of a marker to a policy."""
 
@@ -43,7 +43,7 @@ class Edge:
         return self.started.first.file, self.started.event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proof:
     """What was found out about the loops of a repository."""
 

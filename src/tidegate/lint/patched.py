@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Document, load_documents
 from tidegate.lint.findings import Finding, Level, Rule
 
@@ -21,7 +21,7 @@ KINDS = ("GitRepository", "ImagePolicy", "ImageRepository", "ImageUpdateAutomati
 _LISTS = ("patches", "patchesStrategicMerge", "patchesJson6902")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patches:
     """The files that are patches, and so no objects; what is told of patches; and the namespaces that kustomizations
     put objects into, whatever is written.

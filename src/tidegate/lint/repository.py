@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError, Where
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Document, Path, load_documents
 from tidegate.kinds.common import Model
 from tidegate.kinds.fields import InvalidObject
@@ -33,7 +33,7 @@ _GROUP = b"toolkit.fluxcd.io"
 M_co = TypeVar("M_co", bound=Model, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where an object is written: its document, and the path to it there (an item of a List)."""
 
@@ -51,7 +51,7 @@ class Place:
         return Where(found.file, found.line, found.column)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found(Generic[M_co]):
     """An object, read, and where it is written."""
 
@@ -71,7 +71,7 @@ class Found(Generic[M_co]):
         return self.place.at("metadata", "name")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Repository:
     """A repository's files as far as the checks need them. `markers` are by path. `problems` are what was wrong.
     `namespaces` are those that kustomizations put objects into, whatever is written."""

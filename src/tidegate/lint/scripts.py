@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.lint.holes import ANY, DIGITS, HEX, NAME, literal
 from tidegate.lint.shell import Command, read_commands
 
@@ -28,7 +28,7 @@ _PAIR = re.compile(r"([A-Za-z_][\w-]*)=(.*)", re.DOTALL)
 _POSIX = re.compile(r"(?:/\S*/)?(?:ba|da|z)?sh\b.*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pushed:
     """A reference that may be pushed, with holes, and the line of the script (from 0)."""
 
@@ -36,7 +36,7 @@ class Pushed:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script:
     """What a script may do. `outputs` and `variables` are what it hands on, None where that could be anything.
     `runs_others` says that it starts programs of which nothing is known; `starts` that it may start other workflows.

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.regexp.matcher import AnyOf
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
@@ -38,7 +38,7 @@ _DIGEST = f"@sha256:{HEX}"
 _ENDS = ("", f":{NAME}", _DIGEST, f":{NAME}{_DIGEST}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """Whether it may be, and why not where it can't."""
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from tidegate.base.frozen import frozen
 from tidegate.lint.holes import ANY, DIGITS, HEX
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -27,7 +28,7 @@ _LEAVING = frozenset(("exit", "return", "break", "continue"))
 _FUNCTION = re.compile(r"\w\s*\(\)|^\s*function\b", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command's words, without redirections; `line` counts from 0; `writes` are the files that its output goes to.
     `perhaps` says that it may be passed over.

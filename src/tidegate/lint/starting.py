@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.lint.building import Doings, doings
 from tidegate.lint.facts import Facts
@@ -22,7 +23,7 @@ _FOLLOWING = (
 """The events that a run may cause by a push, a release or a dispatch of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """A workflow that a commit may start: what its run may do, how it comes to it, and the first workflow on the way
     with the place that let it start. `perhaps` says what must be so besides.

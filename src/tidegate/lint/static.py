@@ -5,10 +5,11 @@ nothing. Whatever is not certain is open, never guessed. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeAlias
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.lint.holes import ANY, HOLES, is_known, literal, may_be, pieces
 from tidegate.workflow.expressions import Node, from_python, text_of, to_python, truthy
 from tidegate.workflow.expressions.evaluator import evaluate
@@ -18,7 +19,7 @@ from tidegate.workflow.expressions.syntax import Call, Comparison, Constant, Ind
 from tidegate.workflow.model import Condition, Listing, Literal, Scalar, Table, Template, Tree
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Open:
     """A value that only a run knows. `text` is what it would be written as; `fields` are those members of it that are
     known, by lower-case name.
@@ -33,7 +34,7 @@ Known: TypeAlias = Any
 """JSON-like data whose leaves may be Open."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """What is known where an expression stands: contexts by lower-case name; those that are missing are open."""
 

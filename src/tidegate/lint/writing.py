@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.allowing import ALLOW_FROM, allows
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
@@ -25,7 +25,7 @@ _OPENING = ("if", "range", "with", "block", "define")
 _HEADS = "refs/heads/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mark:
     """A marker that an automation may write, and the policies that it names (several clusters may have one each)."""
 
@@ -39,7 +39,7 @@ class Mark:
         return Where(self.path, self.marker.line)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A ref that an automation pushes to, None where that is not known; whether it is the branch that is read, too;
     and where that is said.

@@ -10,11 +10,12 @@ import json
 import re
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import httpx2
 
 from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.http import has_port, is_loopback, shown
 from tidegate.base.json_size import check_json
 from tidegate.oci.credentials import Login
@@ -32,7 +33,7 @@ _CHALLENGE = re.compile(r'\s*,?\s*([A-Za-z0-9!#$%&\'*+.^_`|~-]+)(?:\s*=\s*("(?:[
 Flow = Generator[httpx2.Request, httpx2.Response, None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Endpoint:
     """Where a registry answers. `login` is this endpoint's own, for a host that stands in for another.
 
@@ -73,7 +74,7 @@ def default_endpoint(host: str, *, insecure: bool = False, proxied: bool = False
     return Endpoint(f"{'http' if here else 'https'}://{host}", insecure=insecure, guessed=here)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Challenge:
     """One challenge of WWW-Authenticate; scheme and parameter names in lower case."""
 
@@ -81,7 +82,7 @@ class Challenge:
     parameters: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Token:
     value: str = field(repr=False)
     expires: float

@@ -13,11 +13,11 @@ import secrets
 import shutil
 import threading
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.disk import disk_error
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.oci.blob_writer import BlobWriter
 from tidegate.oci.tag_folder import TagFolders
@@ -38,7 +38,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", re.ASCII)
 _NAME_LIMIT = 255
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StoredManifest:
     """A manifest or index as it was pushed."""
 

@@ -10,10 +10,11 @@ import binascii
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.reference import DEFAULT_REGISTRY, Repository
 from tidegate.oci.routes import Route
 
@@ -24,7 +25,7 @@ MOST_LOGINS = 500
 _TOKEN = re.compile(r"[!-~]*", re.ASCII)  # a header carries it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """What proves who we are: a user and password, or a token.
 
@@ -44,7 +45,7 @@ class Login:
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credentials:
     """Logins by registry host, each perhaps for a path under it only: `ghcr.io`, `registry.example:5000/team`."""
 
@@ -91,7 +92,7 @@ class Credentials:
         return None if best is None else self.logins[best[2]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Access:
     """How an image's registry may be reached: with which logins, on which way, and whether over plain http."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.kinds.platform import Platform
 from tidegate.kinds.reference import Reference, Repository
 from tidegate.oci.client import RegistryClient
@@ -19,7 +19,7 @@ _ARM_VARIANTS = ("v8", "v7", "v6", "v5")
 _AMD64_VARIANTS = ("v4", "v3", "v2", "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """One platform's image: `digest` is its manifest's, `index_digest` that of the index it was chosen from, if any."""
 

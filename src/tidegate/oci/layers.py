@@ -15,12 +15,12 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.oci.values import OCI_LAYER_GZIP, Descriptor
 
 WHITEOUT_PREFIX = ".wh."
@@ -40,7 +40,7 @@ class EntryKind(StrEnum):
     HARDLINK = "hardlink"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One file, directory or link of a layer.
 
@@ -59,7 +59,7 @@ class Entry:
     mtime: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layer:
     """A layer on disk: the blob's descriptor, its digest before compression, and where it lies."""
 

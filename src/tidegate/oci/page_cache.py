@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import httpx2
 
+from tidegate.base.frozen import frozen
+
 BYTES_KEPT = 2 * 1024 * 1024
 """Of all pages together, compressed; a page for which there is no room is asked for whole each time."""
 TRUSTED_SECONDS = 3600.0
@@ -18,7 +20,7 @@ _LONGEST_TAG = 256
 _KEPT_HEADERS = ("link", "content-type")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page as it was answered."""
 

@@ -8,9 +8,9 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 PEM_BEGIN = "-----BEGIN "
 PEM_LIMIT = 16 * 1024
@@ -23,7 +23,7 @@ _RSA = bytes.fromhex("300d06092a864886f70d010101050003")
 _REMEDY = "give a public key as cosign generate-key-pair or openssl pkey -pubout writes it: ECDSA P-256, RSA or ed25519"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PublicKey:
     """A public key: `pem` as openssl reads it, `algorithm` (ecdsa, rsa or ed25519), `fingerprint` the SHA-256 of its
     DER in hexadecimal digits, by which people can tell two keys apart.

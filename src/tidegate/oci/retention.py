@@ -6,14 +6,14 @@ What is tagged, protected, young, or reached from any of these is never taken. T
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.oci.blobs import BlobStore, read_document
 from tidegate.oci.values import Index
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A manifest in the store: what it names (manifests or blobs), its subject, and its age in seconds."""
 
@@ -22,7 +22,7 @@ class Kept:
     age: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Swept:
     """What a sweep took away: manifests, blobs, and bytes of both."""
 

@@ -6,11 +6,12 @@ The Secrets' keys, and what is said of a wrong one, are Flux's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import httpx2
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 CA, CERTIFICATE, KEY = "ca.crt", "tls.crt", "tls.key"
 _OLDER = {CA: "caFile", CERTIFICATE: "certFile", KEY: "keyFile"}
@@ -20,7 +21,7 @@ AUTHENTICATION_FAILED = "AuthenticationFailed"
 NO_WAY = "failed to configure authentication options"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trust:
     """`authorities` count beside the machine's; `certificate` and `key`, where there, are shown to the server. PEM."""
 
@@ -45,7 +46,7 @@ class Trust:
         return cls(authorities, certificate, key)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proxy:
     """An HTTP proxy; `url` has no user and password in it."""
 
@@ -69,7 +70,7 @@ class Proxy:
         return cls(str(url.copy_with(userinfo=b"")), username, password)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """How a registry is reached: as this machine reaches everything, but for what is named here."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.oci.values import Descriptor, is_digest, read_json
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
@@ -26,7 +26,7 @@ _PREDICATE = "https://sigstore.dev/cosign/sign/v1"
 _IN_TOTO = "application/vnd.in-toto+json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Claim:
     """`message` is what each of `signatures` is over, and `digests` are the images that it speaks of."""
 

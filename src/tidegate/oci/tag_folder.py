@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
+
+from tidegate.base.frozen import frozen
 
 LONGEST_KEPT = 4 * 1024 * 1024
 """Bytes of names that are kept between two pages; a larger folder is listed for each."""
@@ -15,7 +16,7 @@ SETTLED = 3.0
 """Seconds after its last change from which a folder's time tells of the next one: file systems count coarsely."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Listing:
     folder: Path
     changed: int

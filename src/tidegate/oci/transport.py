@@ -10,7 +10,7 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeVar
 from weakref import WeakValueDictionary
 
@@ -25,6 +25,7 @@ from tidegate.base.errors import (
     TidegateError,
     Unavailable,
 )
+from tidegate.base.frozen import frozen
 from tidegate.base.http import has_port, read_bounded, shown, user_agent
 from tidegate.oci.auth import TOKEN_LIMIT, Authenticator, Endpoint
 from tidegate.oci.budget import Budget
@@ -51,7 +52,7 @@ Body = bytes | AsyncIterable[bytes]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A request as it is meant: `target` is a path under the endpoint, or a URL that the registry gave.
 
@@ -67,7 +68,7 @@ class Call:
     limit: int = _ERROR_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A response that was read whole."""
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, LimitExceeded, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.oci.layers import OPAQUE_MARKER, WHITEOUT_PREFIX
 
 _CHUNK = 256 * 1024
@@ -41,7 +42,7 @@ Chown = Callable[[int, int], tuple[int, int]]
 """From an entry's (uid, gid) to the owner on disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Bounds of one layer: entries, bytes after decompression, and bytes of a path."""
 
@@ -50,7 +51,7 @@ class Limits:
     path: int = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerFile:
     """A layer's blob on disk and, where the image's configuration is at hand, the diff_id it must have."""
 

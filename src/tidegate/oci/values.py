@@ -11,10 +11,11 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Self
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.base.json_size import check_json
 from tidegate.kinds.platform import Platform
 
@@ -65,7 +66,7 @@ def check_digest(text: object) -> str:
     raise InvalidInput(f"{str(text)[:100]!r} is no sha256 digest", remedy="a digest is sha256: and 64 of 0-9 a-f")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Descriptor:
     """What points to a blob or manifest: media type, digest, and size in bytes."""
 
@@ -107,7 +108,7 @@ class Descriptor:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manifest:
     """One platform's image: a configuration and its layers, the lowest first."""
 
@@ -142,7 +143,7 @@ class Manifest:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Index:
     """One image for several platforms: a descriptor for each one's manifest."""
 
@@ -175,7 +176,7 @@ class Index:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContainerConfig:
     """How a container of the image starts: the configuration's `config` object."""
 
@@ -223,7 +224,7 @@ class ContainerConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class History:
     """One line of an image's history; `empty_layer` where the step changed no file."""
 
@@ -247,7 +248,7 @@ class History:
         return cls(**texts, author=author, empty_layer=fields.get("empty_layer") is True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageConfig:
     """An image's configuration: its platform, how it starts, and its layers' digests before compression."""
 

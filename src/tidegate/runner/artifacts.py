@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tidegate.base.errors import Conflict, InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.runner.logs import file_name
 from tidegate.runner.names import run_id
@@ -23,7 +23,7 @@ DAY = 86400.0
 _FORBIDDEN = '":<>|*?\r\n\\/'
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Artifact:
     """One artifact. `created` and `expires` are seconds since 1970, `digest` is of the archive (SHA-256)."""
 
@@ -39,7 +39,7 @@ class Artifact:
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Upload:
     """What is said of an artifact when it is made. `days` is how long it is kept; the run may go before."""
 

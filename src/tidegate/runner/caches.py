@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.runner.shelf import GIB, Item, Shelf
 
@@ -21,7 +21,7 @@ MOST_KEYS = 10
 DAY = 86400.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """Which cache is asked for. `scopes` are full refs, the first one first; `keys` the key itself, then those that
     need only be its beginning; `version` tells apart what is cached.
@@ -33,7 +33,7 @@ class Wanted:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cache:
     """A cache that was found. `key` is its own."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets as randomness
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.workflow.calls import called_inputs
 from tidegate.workflow.model import CalledWorkflow, CallTrigger, Table
 from tidegate.workflow.plan import JobResult, Plan, PlannedJob, plan
@@ -17,7 +17,7 @@ TOKEN_STAND_IN = f"tidegate-token-{randomness.token_hex(16)}"
 """Stands for the token of whichever job is given it: each has its own, which is there only once it begins."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreparedCall:
     """A called workflow that can begin."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.platform import Platform
 from tidegate.runner.layout import Layout
 
@@ -19,7 +19,7 @@ _AS_VARIABLES = (
 _ARCHITECTURES = {"amd64": "X64", "arm64": "ARM64", "arm": "ARM", "386": "X86"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunFacts:
     """What a run is, as far as the github context tells it. `ref` is full; `event` is the event's payload."""
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.outcome import Context, Outcome, Ready, Stalled, Trigger, Waiting
@@ -40,7 +41,7 @@ WORKFLOWS_VALID = "WorkflowsValid"
 _CONDITION_FIELDS = ("type", "status", "reason", "message")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Start:
     """A workflow that a push starts; `problems` where its file can't be read."""
 
@@ -58,7 +59,7 @@ class _Progress:
     invalid: dict[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Stands:
     """What was started without a push, what the status keeps of it, and when to look again, in seconds."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.runner.request import SKIPPED
 from tidegate.workflow.action_file import ActionFile, ActionInput
 from tidegate.workflow.model import Condition, Job, RunDefaults, Scalar, Step, Workflow
@@ -37,7 +38,7 @@ class StepResult:
         return {"outputs": dict(self.outputs), "outcome": self.outcome, "conclusion": self.conclusion}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Before:
     """What a step finds: the environment that is set so far, the steps before it, and how the job stands."""
 
@@ -48,7 +49,7 @@ class Before:
     cancelled: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Opening:
     """A step before it runs: its name, its scope, whether it runs, and the minutes that it may take (None: no bound).
 
@@ -63,7 +64,7 @@ class Opening:
     cleaning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script:
     """A `run:` step, evaluated. `folder` is relative to the workspace, or absolute."""
 
@@ -152,7 +153,7 @@ class StepEvaluator(Protocol):
         return text[:NAME_LIMIT]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Evaluator(StepEvaluator):
     """One job's expressions."""
 
@@ -175,7 +176,7 @@ class Evaluator(StepEvaluator):
         return self.values(self.job.outputs, before)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActionEvaluator(StepEvaluator):
     """The expressions of an action of the workspace that is in use."""
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tidegate.base.frozen import frozen
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 ENTRIES_KEPT = 300
@@ -19,7 +21,7 @@ PUSHES_KEPT = 64
 HANDLING_PATIENCE = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """One line about a run for people. `job` is its name where it is about one; `level` is info, warning or error."""
 
@@ -29,7 +31,7 @@ class Progress:
     level: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushKey:
     """One ref that a push moved: `OWNER/NAME`, the full ref, the new commit."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, MissingTool
+from tidegate.base.frozen import frozen
 from tidegate.base.process import minimal_environment
 from tidegate.base.sandbox import (
     HOST_VISIBLE,
@@ -35,7 +35,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 DEFAULT_LIMITS = {"core": 0, "nproc": 1024, "nofile": 65_536, "fsize": 8 * GIB}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Isolation:
     """How jobs are kept apart: `sandbox`, or `none` where somebody said so. `hidden` are paths that no job may see."""
 

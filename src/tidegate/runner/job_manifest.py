@@ -10,9 +10,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object
 from tidegate.runner.names import label, slug
 from tidegate.runner.request import JobRequest
@@ -35,7 +36,7 @@ KEPT = 24 * 3600
 """Seconds that a Job which has ended is kept, with its log."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobPlace:
     """What a Job needs of the cluster: Tidegate's own image, what stands in for names in FROM, and for a registry's
     host the URL from which others are pulled.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 HOME_INSIDE = "/home/runner"
 WORK = "work"
@@ -15,7 +15,7 @@ TOOLS = "work/_tool"
 COMMANDS = "work/_temp/_runner_file_commands"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Layout:
     """A job's folders. `outside` is the job's folder on this machine, `home` the same folder as the job sees it; `tmp`
     is its /tmp; `staging` is out of its sight, on the same file system. `repository` is the name without its owner.

@@ -7,11 +7,11 @@ import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import LimitExceeded, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.masking import Masker
 from tidegate.base.sandbox import Sandbox
 from tidegate.base.sandbox_probe import probe
@@ -38,7 +38,7 @@ from tidegate.workflow.resolve import Scope
 SET_UP, COMPLETE = "Set up job", "Complete job"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Open:
     """A job's place while it is open."""
 

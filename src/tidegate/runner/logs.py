@@ -13,12 +13,12 @@ import json
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.runner.folder import remove
 
@@ -45,7 +45,7 @@ def file_name(job: str) -> str:
     return f"{name[:NAME_LIMIT]}-{hashlib.sha256(job.encode()).hexdigest()[:16]}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogPart:
     """Lines of one step: the bytes of a job's log from `start` up to `end`."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.kinds.workflow_run import WorkflowRun
 from tidegate.runner.pushes import RefChange, base_payload, push_payload
@@ -20,7 +21,7 @@ NO_NUMBER = 0
 """The number of a pull request that is on no forge."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Occasion:
     """The event, the `inputs` context, and entries of the `github` context that only this event has."""
 

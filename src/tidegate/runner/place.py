@@ -14,11 +14,12 @@ import socket
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.base.errors import CommandFailed, MissingTool, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.process import die_with_parent, kill_group
 from tidegate.runner.lines import LineSplitter
 
@@ -40,7 +41,7 @@ PLACE_ENDED = "the job ended the process that runs its steps"
 Lines = Callable[[Sequence[str]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Program:
     """A program as the place runs it. `cwd` is a path as the job sees it; `limits` are setrlimit(2) names."""
 
@@ -54,7 +55,7 @@ class Program:
         return json.dumps(value).encode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """How a place is started: the argv (the agent's own arguments included), its environment, the owner of pipes."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object
 from tidegate.runner.job_manifest import CONTAINER, FETCHER
 
@@ -34,7 +34,7 @@ def begun(pod: Object) -> str | None:
     return CONTAINER if _phase(pod) in _OVER else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """What a Pod that has not begun waits for. `patience` is how many seconds that may go on; None: as long as any
     beginning.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.base.errors import CommandFailed, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.git.repository import HISTORY_LIMIT, Repository
 from tidegate.git.values import Commit, Signature
 from tidegate.workflow.triggers import Event
@@ -18,7 +18,7 @@ COMMITS_SHOWN = 20
 REF_KINDS = ("refs/heads/", "refs/tags/")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RefChange:
     """A ref that moved from `old` (None: it is new) to `new`."""
 

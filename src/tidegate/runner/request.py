@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
+
+from tidegate.base.frozen import frozen
 
 SUCCESS, FAILURE, CANCELLED, TIMED_OUT, SKIPPED = "success", "failure", "cancelled", "timed_out", "skipped"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobRequest:
     """One job of a run.
 
@@ -40,7 +42,7 @@ class JobRequest:
         return cls(**value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushedImage:
     """An image that a job has pushed: a reference with its tag, the index's digest, the platforms."""
 
@@ -58,7 +60,7 @@ class PushedImage:
         return cls(value["reference"], value["digest"], tuple(value.get("platforms") or ()))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobOutcome:
     """How a job ended. `message` says why, where it is not a step's failure alone."""
 

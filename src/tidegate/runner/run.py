@@ -11,6 +11,7 @@ from typing import Any
 
 from tidegate.base.disk import disk_error, is_full
 from tidegate.base.errors import LimitExceeded, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.kinds.workflow_run import COMPLETED, IN_PROGRESS
 from tidegate.runner.called import prepare_call
 from tidegate.runner.logs import file_name
@@ -38,7 +39,7 @@ MOST_JOBS = 1000
 _ORDER = (TIMED_OUT, FAILURE, CANCELLED, SUCCESS, SKIPPED)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobOrder:
     """One job to run: what is planned, its combination of a matrix, where its progress is shown, the workflow that it
     stands in, and the secrets that it may see.

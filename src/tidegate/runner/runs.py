@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from tidegate.base.disk import disk_error, is_full
 from tidegate.base.errors import Conflict, InvalidInput, LimitExceeded, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
 from tidegate.engine.ports import Jobs
@@ -60,7 +61,7 @@ class Tokens(Protocol):
     def revoke(self, token: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Prepared:
     """A run that can begin."""
 

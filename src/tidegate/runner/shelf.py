@@ -14,12 +14,12 @@ import secrets
 import shutil
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tidegate.base.disk import disk_error
 from tidegate.base.errors import LimitExceeded, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.runner.folder import remove
 
@@ -30,7 +30,7 @@ _CHUNK = 1024 * 1024
 _FACTS, _FILE, _NEW = ".json", ".data", ".new"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """One file: its group's folder and its name there, its size in bytes, its digest (SHA-256, hexadecimal), when it
     was put there and last used (seconds since 1970), and what whoever put it there says of it.

@@ -7,11 +7,12 @@ one run at most, and one that is seen twice none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.base.zones import rfc3339, zone_named
 from tidegate.kinds.objects import Object, annotation, key_of
 from tidegate.runner.names import CHAIN, run_id
@@ -30,7 +31,7 @@ Marks = Mapping[str, Mapping[str, Any]]
 """By activity the last moment that was handled (`at`) and the attempts that had it (`runs`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Standing:
     """What the workflows at the commit of the default branch wait for. `followers` hold nothing but their trigger."""
 
@@ -41,7 +42,7 @@ class Standing:
     followers: tuple[Workflow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Due:
     """A workflow to start: `cause` is what its event is made of, `identity` what makes this start the only one."""
 
@@ -52,7 +53,7 @@ class Due:
     chain: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Follow:
     """What follows runs: starts, and the marks for the next look."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 from tidegate.runner.folder import JobFolder
 from tidegate.runner.layout import COMMANDS, Layout
 from tidegate.workflow.command_files import (
@@ -28,7 +28,7 @@ _VARIABLES = {
 _READ_LIMIT = 4 * OUTPUTS_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Said:
     """What a step wrote to its files."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object
 from tidegate.runtime.podspec import PodSpec, read_pod
 from tidegate.runtime.rollout import Wanted, amount
@@ -20,7 +21,7 @@ _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 """Kubernetes' alphabet for generated names: no vowels, so no words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deployment:
     """What a Deployment's spec asks for."""
 

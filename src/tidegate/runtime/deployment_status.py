@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.conditions import Condition, find
 from tidegate.kinds.objects import Object
@@ -16,7 +16,7 @@ EXCEEDED = "ProgressDeadlineExceeded"
 COMPLETE = "NewReplicaSetAvailable"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counts:
     """Pods that are not ending."""
 

@@ -6,11 +6,11 @@ import contextlib
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import Conflict, InvalidInput, MissingTool, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.sandbox import Capabilities
 from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
@@ -43,7 +43,7 @@ SLOW_POLL = 10.0
 QUICK_FOR = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Seen:
     """What the Store holds of a Deployment."""
 

@@ -10,12 +10,12 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.base import process
 from tidegate.base.errors import InvalidInput, MissingTool, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.kinds.platform import Platform
 from tidegate.kinds.reference import Reference, Repository, parse
@@ -40,7 +40,7 @@ class Registry(Protocol):
     async def fetch_blob(self, repository: Repository, descriptor: Descriptor, target: Path) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """An image that is ready: `digest` is of what the reference pointed to (an index, often), `layers` are folders
     below the image store, the topmost first.

@@ -7,14 +7,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from tidegate.base.frozen import frozen
 
 FOLDER = "layers"
 NOBODY = 65534
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Owners:
     """To whom unpacked files belong: `base` added to the image's ids; everything `nobody`'s; or the caller's."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate.base.frozen import frozen
 from tidegate.base.sandbox import Capabilities, UserRange
 from tidegate.engine.clock import Clock
 from tidegate.engine.outcome import Events
@@ -19,7 +19,7 @@ RegistryFor = Callable[[Credentials], Registry]
 """A registry client with further credentials: those of a pod's imagePullSecrets."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Machine:
     """The parts that a pod's worker uses. `overlay` says whether overlayfs works below `root`."""
 

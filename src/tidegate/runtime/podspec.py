@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 
 DEFAULT_GRACE = 30
 _LARGEST_ID = 65535
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port:
     """A containerPort; `name` may be empty."""
 
@@ -20,7 +21,7 @@ class Port:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """Something done to a container: `kind` is `http`, `tcp`, `exec` or `sleep` (`seconds`)."""
 
@@ -33,7 +34,7 @@ class Action:
     seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probe:
     """How and when a container is asked; times are in seconds."""
 
@@ -45,7 +46,7 @@ class Probe:
     failures: int = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """Where a value comes from: a `ConfigMap` or `Secret` (`name`, `key`), or a `field` of the pod (`key`)."""
 
@@ -56,7 +57,7 @@ class Source:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """One entry of `env`: a literal `value` (with `$(VAR)` in it) or a `source`."""
 
@@ -65,7 +66,7 @@ class Variable:
     source: Source | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """One entry of `volumeMounts`."""
 
@@ -75,7 +76,7 @@ class Mount:
     sub_path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Volume:
     """One entry of `volumes`: `emptyDir`, `hostPath`, `configMap` or `secret`, and that field's own object."""
 
@@ -84,7 +85,7 @@ class Volume:
     settings: Mapping[str, Any] = field(hash=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """The one container of a pod."""
 
@@ -110,7 +111,7 @@ class Container:
     limited: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PodSpec:
     """What one pod runs and how it ends; `architecture` is None for this machine's own."""
 

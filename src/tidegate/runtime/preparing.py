@@ -6,11 +6,11 @@ import asyncio
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base import process
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.sandbox import (
     DEFAULT_CAPABILITIES,
     DEFAULT_LIMITS,
@@ -36,7 +36,7 @@ COPY_TIMEOUT = 300.0
 _CAPABILITY_NAMES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGID", "SETUID", "NET_BIND_SERVICE")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Prepared:
     """All that a container's start needs; `folder` is removed when the run is over."""
 

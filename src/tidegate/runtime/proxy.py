@@ -7,9 +7,9 @@ import contextlib
 import logging
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.runtime.container import Container
 from tidegate.runtime.fleet import Fleet
 
@@ -26,7 +26,7 @@ _PIECE = 64 * 1024
 _log = logging.getLogger("tidegate.proxy")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """Where a port's connections go: pods by namespace and labels, and their port by number or name."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """A Deployment's spec as far as numbers go; `revision` is its template's hash."""
 
@@ -21,7 +21,7 @@ class Wanted:
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pod:
     """A pod that is there."""
 
@@ -33,7 +33,7 @@ class Pod:
     ending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Actions:
     """`create` pods of the wanted revision; end those named."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object
 from tidegate.runtime.values import HOST_ADDRESS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Waiting:
     """Not started: why, and since nothing is forever, what would change that."""
 
@@ -21,7 +21,7 @@ class Waiting:
         return {"waiting": {"reason": self.reason} | ({"message": self.message} if self.message else {})}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Running:
     """Started, at a time as RFC 3339."""
 
@@ -31,7 +31,7 @@ class Running:
         return {"running": {"startedAt": self.started}}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terminated:
     """Ended, with an exit code (128 + the signal's number where one ended it)."""
 
@@ -53,7 +53,7 @@ class Terminated:
         return {"terminated": value}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PodState:
     """All that a pod's status tells of its container."""
 

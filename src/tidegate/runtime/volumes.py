@@ -6,10 +6,10 @@ import asyncio
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import Denied, InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.sandbox import Bind, Tmpfs
 from tidegate.engine.ports import Store
 from tidegate.runtime.podspec import Mount, PodSpec, Volume
@@ -19,7 +19,7 @@ MEMORY_DEFAULT = 64 * 1024 * 1024
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where volumes lie: the pod's own folder, the owner of what is made in it, and where hostPath may lead."""
 

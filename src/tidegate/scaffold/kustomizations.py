@@ -8,10 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.base.text_edits import Insertion, below, edited, lines_of, more_items
 from tidegate.base.yaml import Document, load_document
 from tidegate.lint.patched import NAMES
@@ -23,7 +23,7 @@ DEEPEST = 50
 _EMPTY = re.compile(r"""['"]?resources['"]?\s*:\s*(?P<list>\[\s*\])?\s*(?:#.*)?$""")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entries:
     """A kustomization file, and the files and folders of the repository that its `resources` name."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import AlreadyExists, InvalidInput
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.kinds.kustomization import GROUP as KUSTOMIZE_GROUP
 from tidegate.lint.building import Build
 from tidegate.lint.check import lint
@@ -42,7 +42,7 @@ MANIFESTS: Mapping[str, str] = {"namespace.yaml": NAMESPACE, "deployment.yaml": 
 _ROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """New and edited files, which of them are new, which may be run, the warnings of lint that come with them, and
     what was wished and not done.
@@ -55,7 +55,7 @@ class Plan:
     notes: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Place:
     """Where an application is: its image, the folder of its manifests, and the folder that is built."""
 

@@ -5,10 +5,11 @@ may select what the workflow makes. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from tidegate.base.errors import Conflict
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import Model
 from tidegate.kinds.image_policy import GROUP, ImagePolicy
 from tidegate.kinds.objects import Object
@@ -33,7 +34,7 @@ RULES: tuple[Mapping[str, Any], ...] = (
 """Tried in this order: versions, versions below 1 as well, run numbers, and BRANCH-COMMIT-NUMBER, as Flux advises."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """The policy for an application, the documents that are new, and what is there of it."""
 

@@ -8,11 +8,11 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import Model, SourceReference
 from tidegate.kinds.git_repository import GitRepository
 from tidegate.kinds.image_policy import ImagePolicy
@@ -34,7 +34,7 @@ M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Survey:
     """What is known of a repository, as far as one cluster's objects are meant. `folder` is where its Flux objects lie,
     `anchor` one of their files, `apps` where applications lie, `prefix` what images' names begin with (None where

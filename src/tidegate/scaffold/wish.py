@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.reference import parse_repository
 
 LONGEST_NAME = 63
@@ -17,7 +18,7 @@ _IMAGE = re.compile(r"[A-Za-z0-9][\w.\-/:]*", re.ASCII)
 _OBJECT = re.compile(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """An application to add. `image` is a repository without a tag, `source` the folder of this repository that is
     built (empty for its root), `brought` the files to put there (those of `executable` may be run); None and empty

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.base.text_edits import Insertion, edited, lines_of, scalar_span
 from tidegate.base.yaml import Document, Path, load_documents, value_at
 from tidegate.kinds.reference import parse
@@ -25,7 +25,7 @@ _LISTS = ("containers", "initContainers")
 _REST = re.compile(r"[ \t]*(\r?\n)?")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workload:
     """A workload's image: the reference, and the place where it is written. `policy` is what a marker names there;
     `part` is empty, or `tag` where only that is written.

@@ -6,9 +6,9 @@ What was kept before by the same rule is not tested again: of 100 000 tags mostl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.file_tags import checksum, in_order
 from tidegate.kinds.common import mapping
 from tidegate.scan.exclusion import excluding, kept
@@ -18,7 +18,7 @@ LATEST_TAGS = 10
 BLOCK = 500
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Good:
     """The last good result of an image, as the object's status tells of it: `excluded` is the rule that it kept by."""
 
@@ -38,7 +38,7 @@ class Good:
         return cls(str(revision), count, tuple(map(str, latest)), tuple(map(str, excluded)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What is kept of an answer: how many tags, the last ten by the alphabet, their checksum and, sorted, the tags
     themselves; None where they are those that are stored. `change` is from the last good result; None where there is

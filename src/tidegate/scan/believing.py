@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.outcome import Context
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.kinds.accepting import accepting
@@ -17,7 +17,7 @@ from tidegate.scan.policies import POLICY, refers
 from tidegate.scan.trust import AGREEING, Doubt, Scan, doubted, suspicion
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Distrust:
     """An answer that is not believed: why, to follow the image's name, and what is to be remembered of it."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.conditions import Condition
 from tidegate.kinds.image_repository import ImageRepository
@@ -16,7 +16,7 @@ from tidegate.scan.signals import Signals
 EXPECTING = "Expecting"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Next:
     """When to scan again, in seconds, and what to say of it."""
 

@@ -7,8 +7,9 @@ image is scanned every 5 s at first, then ever more slowly, and never more slowl
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from tidegate.base.frozen import frozen
 
 LONGEST = timedelta(minutes=15)
 """As long after its signal is a tag expected."""
@@ -21,7 +22,7 @@ EACH = 1.0
 """Seconds for each image of a host that is expected: so many requests reach a registry, however many images wait."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signal:
     """Why a tag is expected: `cause` stays the same while what it is about goes on, `since` is its last moment."""
 
@@ -31,7 +32,7 @@ class Signal:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Watch:
     """What was seen since a cause was first met: the tags' checksum then, and when they changed."""
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Automation:
     """What counts of an automation. `observed` is empty where it has not looked at any policy yet."""
 

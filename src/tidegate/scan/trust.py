@@ -7,10 +7,10 @@ last good result until three scans in a row agree on it, or until somebody says 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.accepting import moment
 from tidegate.kinds.common import mapping
@@ -22,7 +22,7 @@ SPACING = 30.0
 """Seconds, at most half the interval: scans that follow each other faster count as one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """From the last good result to an answer: how many tags there were, how many of them are gone, how many are new."""
 
@@ -59,7 +59,7 @@ class Change:
         return cls(count, lost, added)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Doubt:
     """An answer that is not believed yet, and how many scans have given it: `status.distrustedScanResult`.
 
@@ -93,7 +93,7 @@ class Doubt:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scan:
     """An answer: its checksum and number of tags, when it came, whether somebody asked for this very scan, and the
     interval in seconds.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.select.decision import KEPT, Decision, Reason
 from tidegate.select.filters import TagFilter
 from tidegate.select.policy import Policy, select
@@ -21,7 +21,7 @@ _NEXT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """By what a decision was made; with `newest`, the time of creation orders what the policy admits."""
 

@@ -9,9 +9,9 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds import duration
 from tidegate.kinds.accepting import ACCEPT
 from tidegate.kinds.allowing import ALLOW_FROM, allowed_namespaces
@@ -35,7 +35,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _SELECTING_FIELDS = ("imageRepositoryRef", "policy", "filterTags")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """The annotations, read. `minimum_age` is in seconds. `verify` is a key, or the name of the Secret or ConfigMap
     that has one. `rolled_back` is no wish: the tag that an automation took back.

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.threads import in_thread
 from tidegate.engine.outcome import Context
 from tidegate.kinds.accepting import accepting, misread
@@ -53,7 +53,7 @@ _TOLD = 3
 Times = dict[str, datetime | str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """What the decision came to in the end; its tag is None where what qualifies may not be selected now.
 

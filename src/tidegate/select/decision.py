@@ -7,8 +7,10 @@ qualify, are made when somebody asks.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import IntEnum
+
+from tidegate.base.frozen import frozen
 
 
 class Reason(IntEnum):
@@ -57,7 +59,7 @@ BY_CREATION = "newest-build of "
 """Before the policy's own words where the time of creation orders what it admits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ranking:
     """The tags that qualify by the policy alone, by their indexes, from the best down. `groups` has a number for each:
     the same one for those that the policy holds for equal.
@@ -71,7 +73,7 @@ def _unranked() -> Ranking:
     return Ranking((), ())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """`tag` is None where no tag qualifies. `reasons` holds one Reason for each of `tags`; `policy` is the policy in
     words, for people: `semver >=1.0.0`, and `pattern` the filter's regular expression.

@@ -7,9 +7,10 @@ whoever asked as JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.select.advice import Rule, advice
 from tidegate.select.decision import QUALIFIED, Decision, Reason
 from tidegate.select.nearest import nearest_losers
@@ -27,7 +28,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listed:
     """What the registry has besides the tags that a decision was made of: those that the scan leaves out, and those
     that no scan has brought yet. `exclusions` are the patterns that leave out, and `where` says whose they are.
@@ -39,7 +40,7 @@ class Listed:
     where: str = "spec.exclusionList"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Explanation:
     """What people are told. `counts` has the words and the number of each lot of tags; `asked` answers for tags that
     were asked about by name. `problem` says why there is no decision at all.

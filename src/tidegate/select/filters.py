@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.base.regexp.expand import expander
 from tidegate.base.regexp.matcher import AnyOf, compiled
 from tidegate.kinds.image_policy import ImagePolicy
@@ -13,7 +13,7 @@ from tidegate.select.decision import Reason
 Extract = Callable[[str, Sequence[int]], str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filtered:
     """The values to order, in the order of the tags; for each the index of its tag; and for each tag a reason, where it
     was left out (else LOWER).

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import mapping
 from tidegate.kinds.image_policy import ImagePolicy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ImageRef:
     """An image as an ImageRepository names it, a tag, and the tag's digest where it was looked up (else empty)."""
 
@@ -34,7 +34,7 @@ class ImageRef:
         return {"name": self.name, "tag": self.tag, "digest": self.digest or None}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Latest:
     """The choice now, and the one before it."""
 

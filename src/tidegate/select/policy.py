@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.semver import RELEASE, Version, parse_tag
 from tidegate.kinds.semver_ranges import Range, parse_range
@@ -19,7 +20,7 @@ from tidegate.select.ranking import ranked
 ORDERS = ("asc", "desc")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """How to order tags. Exactly one of the three is set; an order is `asc` (the last one wins) or `desc`."""
 

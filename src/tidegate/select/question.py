@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import mapping
 from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
@@ -15,7 +16,7 @@ from tidegate.select.latest import ImageRef
 from tidegate.select.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Question:
     """Everything that a decision is made of: the policy's object and its spec, the image that is scanned and its
     object, how to order, the tags of the last good scan, in descending order as Flux stores them, and what the policy's

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.common import mapping
 from tidegate.kinds.objects import Object, ObjectKey
 from tidegate.kinds.rolled_back import ROLLED_BACK, RolledBack
@@ -19,7 +19,7 @@ SELECTED_UNDER = "selectedUnder"
 """The field of the status that keeps under which policy (`annotations.mark_of`) the present tag was selected."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fixed:
     """A tag that is selected whatever the policy says, and because of what, in words."""
 

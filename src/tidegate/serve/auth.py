@@ -12,9 +12,9 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 
 ADMIN = "admin"
 _TOKEN_PREFIX = "tgr_"  # noqa: S105 - a mark by which scanners for secrets can know one
@@ -22,7 +22,7 @@ _HEADER_LIMIT = 8192
 _TOKENS_LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Credential:
     """Somebody who showed a token. `scopes` are `admin`, `repo:OWNER/NAME:read|write` and `packages:OWNER:write`."""
 
@@ -41,7 +41,7 @@ class Credential:
         return sorted(part[1] for part in parts if len(part) == 3 and (part[0], part[2]) == (what, level))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Issued:
     credential: Credential
     expires: float

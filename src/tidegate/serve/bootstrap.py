@@ -5,10 +5,10 @@ cluster. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from tidegate.base.errors import TidegateError
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import load_documents
 from tidegate.kinds.common import mapping
 from tidegate.kinds.kept_fields import SOURCE_FIELDS, SYNC_FIELDS, keeping
@@ -25,7 +25,7 @@ SOURCE_TYPE = ("source.toolkit.fluxcd.io/v1", "GitRepository")
 SYNC_TYPE = ("kustomize.toolkit.fluxcd.io/v1", "Kustomization")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bootstrap:
     """The objects to create, and what to say to the pusher."""
 
@@ -33,7 +33,7 @@ class Bootstrap:
     lines: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """Which folder is deployed; where none is, the reason and what to do."""
 

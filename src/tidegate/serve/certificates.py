@@ -9,11 +9,11 @@ import ipaddress
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base import process
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 DEFAULT_NAMES = ("localhost", "127.0.0.1", "::1")
 CA_DAYS, SERVER_DAYS = 3650, 365
@@ -40,7 +40,7 @@ subjectAltName = {names}
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificates:
     """Files: the CA's certificate for clients, and the server's certificate with its key (0600)."""
 

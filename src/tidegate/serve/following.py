@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from tidegate.base.errors import AlreadyExists, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.engine.events import EventRecorder
 from tidegate.engine.ports import Store, Trees
@@ -28,7 +28,7 @@ DEPLOYED = "deployed"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Followed:
     """What the command line said: a URL, its branch, and the folder where one was named."""
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidegate.base.errors import CommandFailed, InvalidInput, LimitExceeded, MissingTool, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.serve import git_backend
 from tidegate.serve.git_backend import RECEIVE_PACK, Request
@@ -36,7 +36,7 @@ _SERVICE = re.compile(r"service=(git-upload-pack|git-receive-pack)")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     owner: str
     name: str

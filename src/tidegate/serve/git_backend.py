@@ -10,11 +10,11 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import LimitExceeded, MissingTool, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.process import dying_with_parent, kill_group
 from tidegate.git import command
 from tidegate.git.command import TOLERATED_FSCK
@@ -39,7 +39,7 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+/\-]{1,100}")
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One request for git http-backend. `path` is `/OWNER/NAME.git/…`, checked by the caller."""
 

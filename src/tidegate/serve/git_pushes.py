@@ -15,11 +15,11 @@ import shlex
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 
 SOCKET = "push.sock"
@@ -39,7 +39,7 @@ class Update(NamedTuple):
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Push:
     """A push that was taken: the refs have changed already. `subject` is who pushed."""
 
@@ -53,7 +53,7 @@ OnPush = Callable[[Push], AsyncIterator[str]]
 Settle = Callable[[str, str], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Expected:
     owner: str
     name: str

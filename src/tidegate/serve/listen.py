@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from tidegate.base.errors import Unavailable
+from tidegate.base.frozen import frozen
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 256
@@ -19,7 +19,7 @@ GRACE = 2
 KEEP_ALIVE = 75
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tls:
     """The server's certificate and its key."""
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.base.errors import AlreadyExists, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.engine.ports import Store
 from tidegate.engine.view import Objects
@@ -31,7 +31,7 @@ BRANCHES = "refs/heads/"
 MANAGER = "tidegate"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wiring:
     """What the feed needs of the process: `source_url` is how manifests name a hosted repository, `pushed` wakes what
     follows it, `lint` gives the lines of what is wrong with a repository's commit, `path` is the folder to deploy where

@@ -7,8 +7,8 @@ told to its own pusher.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.engine import journey
 from tidegate.engine.applications import applications
 from tidegate.engine.causes import notes
@@ -23,7 +23,7 @@ WORDS_LIMIT = 5
 """Lines about what is waited for, of one commit at one station: a crash loop has new words for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """A station's last lines; with `superseded` nothing more is to come of this commit."""
 

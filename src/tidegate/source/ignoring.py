@@ -7,9 +7,9 @@ path or a folder above it the last one decides, hence a file may be taken in aga
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.source.patterns import WORK_LIMIT, Pattern, Work, pattern_of, patterns_of
 
 IGNORE_FILE = ".sourceignore"
@@ -43,7 +43,7 @@ class _Rules:
         self.others = tuple(reversed(others))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Folder:
     """The patterns for a folder's content, and which of them is the last that matches the folder or one above it."""
 

@@ -7,9 +7,9 @@ and what follows a `**` is looked for at its first place only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 
 PATTERN_LIMIT = 1024
 WORK_LIMIT = 100_000_000
@@ -33,7 +33,7 @@ class Work:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pattern:
     """One line. `segments` are what stands between slashes: None for `**`, "" for an empty one."""
 
@@ -84,7 +84,7 @@ class Pattern:
         return at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Segment:
     """What stands between two slashes, as Go's path/filepath.Match reads it. `chunks` are (may something stand before
     it?, its characters); None is a malformed pattern, which matches nothing.
@@ -112,7 +112,7 @@ class Segment:
         return not name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Class:
     """`[a-z]`: some ranges of characters, or all others."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.engine.ports import Store
 from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
@@ -18,7 +18,7 @@ from tidegate.source.versions import TAGS, newest_tag
 DEFAULT_BRANCH = "master"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FoundSource:
     """Where a source is: a repository on this disk, the ref (or the commit, where that was named), the commit."""
 

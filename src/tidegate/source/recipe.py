@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Submodule:
     """A commit of another repository, whose files lie below `path`."""
 
@@ -21,7 +22,7 @@ class Submodule:
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inclusion:
     """Another source's artifact, of which what lies at `from_path` (where that is empty, all) is laid at `to_path`."""
 
@@ -30,7 +31,7 @@ class Inclusion:
     recipe: Recipe
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen(kw_only=True)
 class Recipe:
     """A commit of the repository at `location`, whose tree has the id `tree`: of it and of its submodules (None: they
     are not wanted) what lies in the folders `sparse` (all where there are none), with others' artifacts laid in, and

@@ -6,10 +6,10 @@ What nobody trusted has signed never becomes the artifact: the one before stays,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import Conflict, InvalidInput, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.engine.outcome import Failed, Stalled
 from tidegate.engine.ports import Store
 from tidegate.engine.secrets import read_secret
@@ -26,7 +26,7 @@ HEAD, TAG, TAG_AND_HEAD = "HEAD", "Tag", "TagAndHEAD"
 NO_TAG = "cannot verify tag object's signature if a tag reference is not specified"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verification:
     """What was verified, for the status; all None where the source asks for nothing."""
 

@@ -6,9 +6,9 @@ Unset, each is off.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.kinds import duration
 from tidegate.kinds.objects import Object
 from tidegate.update.window import Window
@@ -30,7 +30,7 @@ FORGES: Mapping[str, str] = {"github": "github", "gitea": "gitea", "forgejo": "g
 """What `pull-request-api` may say, and whose API that is."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullRequestWish:
     """Whose API the remote's host has, where its name does not tell, and the Secret with a token, where that is not the
     source's.
@@ -40,7 +40,7 @@ class PullRequestWish:
     secret: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wishes:
     """The annotations, read. `batch` is in seconds, as is `rollback_after`: None where nothing is taken back."""
 

@@ -6,9 +6,10 @@ to it: a fix of a person's, or the commit of another automation that pushes ther
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.git.names import branch_ref
 from tidegate.git.origins import Origins
@@ -20,7 +21,7 @@ from tidegate.update.target import Target
 HEADS = "refs/heads/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Apart:
     """What is to be pushed: a plan on top of `base`, which is `head` (what is read), or what is on the automation's
     branch (`present`, None where there is none) where that is built on it.

@@ -6,9 +6,9 @@ When the first of them was seen stands in the status, so that a restart begins n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 from tidegate.base.zones import rfc3339
 from tidegate.engine.status import REQUESTED_AT
@@ -29,7 +29,7 @@ SHOWN, VALUE_SHOWN = 10, 300
 """How many changes are named, and how many characters of what stands there now."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wait:
     """Changes that wait since a moment, until another one (None: nobody knows), and because of what."""
 

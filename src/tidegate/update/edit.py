@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.allowing import ALLOW_FROM
 from tidegate.kinds.reference import parse
 from tidegate.update.marker import FileMarkers, Marker
@@ -17,7 +17,7 @@ from tidegate.update.scalars import write_scalar
 _TAG = re.compile(r"[A-Za-z0-9_.\-]{1,128}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selected:
     """A reference as the policy gives it: `NAME:TAG`, with `@sha256:…` where it carries a digest."""
 
@@ -43,7 +43,7 @@ class Selected:
         return {"tag": self.tag, "name": self.name, "digest": self.digest}.get(part, self.text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Change:
     """One value that changes. `setter` is the policy as the marker writes it, `policy` the same without its suffix,
     `reference` all of what that policy selected.
@@ -59,7 +59,7 @@ class Change:
     object: ObjectIdentity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Missing:
     """A marker whose policy is not among the references: it does not exist, or has selected nothing yet."""
 
@@ -80,7 +80,7 @@ class Missing:
         return _place(self.path, self.line, f"{said}: create it, or correct the marker")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edited:
     """What an update comes to: the files that change, each changed value, the markers without a reference, what else
     was left alone and why, and all policies that markers name.
@@ -93,7 +93,7 @@ class Edited:
     policies: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Decision:
     """What is to be done in one file, in which `found` was found."""
 

@@ -7,9 +7,9 @@ had set is asked the same, and so on: the length of that chain is how often the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 
 ALLOWED = 3
 
@@ -31,7 +31,7 @@ class LoopFoundError(Exception):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """One turn of the loop: an image, and the automation's commit from which it was built."""
 

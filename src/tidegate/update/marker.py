@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 from tidegate.update.objects import ObjectIdentity
 
@@ -17,7 +17,7 @@ SHOWN = 200
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,253}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Marker:
     """A marked value: its policy as written (`NS:NAME`, then `:tag`, `:name` or `:digest`), where its characters are
     in the file (bytes), how they are quoted (`''`, `'`, `"`, `|`, `>`), and the object that holds it.
@@ -42,7 +42,7 @@ class Marker:
         return ":".join(self.setter.split(":")[2:])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """Why something in a file with markers is not touched."""
 
@@ -50,7 +50,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileMarkers:
     """What was found in one file."""
 

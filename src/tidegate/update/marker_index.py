@@ -7,11 +7,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tidegate.base.errors import LimitExceeded
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.git.values import TreeEntry
 from tidegate.update.marker import FileMarkers, Problem
 from tidegate.update.markers import NOTHING, find_markers
@@ -41,7 +41,7 @@ class IdentifiedFiles(Files, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Folder:
     """What matters of a folder: its files with markers (or with a problem), and the folders in it, each by its name.
     `size` is how many entries it has.

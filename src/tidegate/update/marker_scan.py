@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from tidegate.base.frozen import frozen
 from tidegate.update.marker import WORD, FileMarkers, Marker, Problem, read_comment
 from tidegate.update.objects import Region, object_at
 from tidegate.update.yaml_text import LINE_BREAK, Positions, line_end, lines_of
@@ -21,7 +22,7 @@ _PROPERTIES = (yaml.AnchorToken, yaml.TagToken)
 _INSIDE_LIST = (yaml.BlockEntryToken, yaml.BlockEndToken, yaml.BlockSequenceStartToken, *_PROPERTIES)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Heading:
     """A marker on a line of its own, waiting for the item that it stands before."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.update.edit import Change
 from tidegate.update.gotemplate.values import STRING_MAP, Map, Slice, Struct
 from tidegate.update.message_images import identifier, image_result, namespaced_name
@@ -17,7 +18,7 @@ _FILE_CHANGES = "map[string]update.ObjectChanges"
 _OBJECT_CHANGES = "update.ObjectChanges"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageChange:
     """One changed value, as a template sees it. `reference` is all of what its policy selected, where it is known."""
 
@@ -29,7 +30,7 @@ class MessageChange:
     reference: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageData:
     """What a message is about: the automation, the changes in order, and the values of `messageTemplateValues`."""
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from tidegate.base.frozen import frozen
 from tidegate.update.yaml_text import loader
 
 DEEPEST = 500
@@ -17,7 +18,7 @@ _LISTS = ("List", "ResourceList")
 _FIELDS = {("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace")}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen(order=True)
 class ObjectIdentity:
     """What names an object; all empty for a document that is none."""
 

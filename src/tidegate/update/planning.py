@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.files import Files
+from tidegate.base.frozen import frozen
 from tidegate.engine.outcome import Context
 from tidegate.git.repository import Repository
 from tidegate.git.signing import sign_commit
@@ -38,7 +39,7 @@ UNTOLD_LIMIT = 64
 """How far back a commit is looked for that a process which died has pushed."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Work:
     """One reconciliation: whose it is, and where it writes."""
 
@@ -67,7 +68,7 @@ class Work:
         return (self.obj.get("status") or {}).get("lastPushCommit")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Result:
     """What it came to: the commit that it looked at, its own commit, if any, where the branch is with that, what is not
     pushed yet, or not at all since somebody rolled it back, and which policies' updates that commit takes back.
@@ -84,7 +85,7 @@ class Result:
     taken_back: Mapping[str, RolledBack] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """What an automation is to change on top of a commit, by what was selected; `waits` where it does so later. Where
     something is `taken_back`, that alone, and at once.

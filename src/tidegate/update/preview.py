@@ -6,10 +6,11 @@ It reads the remote as it is and plans as the controller does; nothing is pushed
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 from tidegate.engine.outcome import Context, Stalled
 from tidegate.git.origins import Origins
@@ -25,7 +26,7 @@ from tidegate.update.works import work_of
 NOTE_LENGTH = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preview:
     """A commit that would be pushed: to where, on top of which commit, by whom, with which message and which diff (as
     `git apply` takes it). Without a diff there is nothing to push. `notes` say what is left alone, and what waits.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tidegate.base.errors import NotFound
+from tidegate.base.frozen import frozen
 from tidegate.git.files import CommitFiles
 from tidegate.git.lineage import Lineage, lineage
 from tidegate.git.repository import HISTORY_LIMIT, Repository
@@ -24,7 +25,7 @@ ANSWERS_LIMIT = 4096
 _BLOCKS = ("|", ">")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asker:
     """Whose changes they are: a name for the automation, and which commits are its own."""
 
@@ -32,7 +33,7 @@ class Asker:
     is_own: Callable[[Commit], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Answer:
     """Of a change on top of a commit. Not `decided` where more of the history is needed for that."""
 

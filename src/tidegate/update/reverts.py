@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
 from tidegate.git.lineage import Lineage
 from tidegate.kinds import semver
@@ -29,7 +30,7 @@ ValueIn = Callable[[str | None], str | None]
 """The value of one scalar in a blob; None where it is not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A scalar of a file, whatever line it is on."""
 
@@ -49,7 +50,7 @@ class Place:
         return present_value(alike[self.number]) if self.number < len(alike) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """A value, the commit that set it, and where to go on: that commit's parent with its blob, None at the end."""
 
@@ -59,7 +60,7 @@ class Setting:
     blob: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kept:
     """A change that is not made, since `commit`, by somebody called `who`, took it back."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.engine.ports import Store
 from tidegate.kinds.allowing import ALLOW_FROM, allows
 from tidegate.kinds.common import LabelSelector, mapping
@@ -17,7 +18,7 @@ from tidegate.update.edit import Edited
 GROUP, POLICY_KIND = "image.toolkit.fluxcd.io", "ImagePolicy"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selections:
     """The policies that an automation of a namespace wants (`NS:NAME`) and what each selected, or None; and those that
     it does not want, whose markers are left to others. `holds` is what was taken back of the wanted ones, and `named`

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.git.command import NETWORK_TIMEOUT
 from tidegate.git.names import branch_ref, check_ref
 from tidegate.git.remote import Credentials
@@ -16,7 +17,7 @@ from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 OPTIONS_LIMIT = 16_384
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """`branch` is read. Commits go to `push_branch` (None: only to `push_ref`), and to the full ref `push_ref` if any.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.zones import zone_named
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -27,7 +27,7 @@ EXAMPLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """Days of the week (Monday is 0), and from when up to when on each, in minutes after midnight. Where `end` is not
     after `start`, it is on the day after.
@@ -44,7 +44,7 @@ class Range:
         return (day in self.days and minute >= self.start) or ((day - 1) % 7 in self.days and minute < self.end)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """Ranges of one zone."""
 

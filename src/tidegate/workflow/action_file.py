@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import Cursor
 from tidegate.workflow.model import NOWHERE, Condition, Scalar, Step
 from tidegate.workflow.parse import opened
@@ -26,7 +27,7 @@ _SCRIPTS = ("using", "main", "pre", "pre-if", "post", "post-if")
 ALWAYS = Condition("always()", None, has_status=True)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActionInput:
     """An input of an action. That a `required` one is missing is no error, as on GitHub."""
 
@@ -36,7 +37,7 @@ class ActionInput:
     deprecation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scripts:
     """What a JavaScript action runs: `main`, and `post` when all steps of the job are over and its condition holds.
     `node` is the version of Node.js that it asks for. `pre` is never run: as on GitHub, it would be before the
@@ -50,7 +51,7 @@ class Scripts:
     pre: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ActionFile:
     """An action: a composite one, whose steps run in the job of the step that uses it, or one of `scripts`."""
 

@@ -7,9 +7,10 @@ jobs may do no more than the job that calls it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import suggest
 from tidegate.workflow.inputs import called_inputs, fits
 from tidegate.workflow.model import (
@@ -40,7 +41,7 @@ MOST_CALLS = 256
 Read = Callable[[str], Workflow | None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linked:
     """A workflow, and what its jobs call, by the jobs' ids."""
 

@@ -6,8 +6,10 @@ Reads lines one by one and says what each means; whoever runs the step does it. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
+
+from tidegate.base.frozen import frozen
 
 ANNOTATIONS = ("error", "warning", "notice")
 _NAMES = frozenset(
@@ -19,7 +21,7 @@ _DATA_ESCAPES = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _PROPERTY_ESCAPES = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A command as written: its name in lower case, its properties and its data."""
 
@@ -28,14 +30,14 @@ class Command:
     data: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A plain line of output."""
 
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetOutput:
     """`::set-output name=NAME::VALUE`, deprecated but working."""
 
@@ -43,7 +45,7 @@ class SetOutput:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SaveState:
     """`::save-state name=NAME::VALUE`, deprecated but working."""
 
@@ -51,14 +53,14 @@ class SaveState:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddMask:
     """`::add-mask::VALUE`: mask it, and never show the line itself."""
 
     value: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Annotation:
     """`::error::`, `::warning::` or `::notice::`; `properties` may bring file, line, endLine, col, endColumn, title."""
 
@@ -67,40 +69,40 @@ class Annotation:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """The start of a foldable group of lines."""
 
     title: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndGroup:
     """The end of a group."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Debug:
     """A line that is shown only where debugging is on."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Echo:
     """Whether commands are shown in the log from now on."""
 
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hidden:
     """A line that was meant for the reader of commands only: stop-commands and its token."""
 
     line: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """A command that the runner refuses; the step fails with this message."""
 

@@ -6,10 +6,10 @@ Nothing here knows the present: whoever asks says after when.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -22,7 +22,7 @@ _LAST_YEAR = 9900
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Field:
     """A field's values, and whether it was written as `*`."""
 
@@ -30,7 +30,7 @@ class _Field:
     star: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cron:
     """A schedule. Days match by both day fields where one is `*`, else by either."""
 

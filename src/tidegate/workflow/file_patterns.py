@@ -9,15 +9,15 @@ import fnmatch
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _ANY_DEPTH = "**"
 _ESCAPED = re.compile(r"\\(.)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilePattern:
     """One line: the names of the way, `**` standing for any number of them; None is that."""
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 MAX_PATTERN = 1024
 _MOST_STATES = 500
@@ -28,7 +29,7 @@ class _Do(Enum):
     FOLDERS = "folders"  # skips the two elements after it, or not
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Element:
     do: _Do
     characters: frozenset[str] = frozenset()

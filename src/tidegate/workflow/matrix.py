@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions import from_python, text_of
 from tidegate.workflow.expressions.values import equal
 from tidegate.workflow.model import Job, Strategy
@@ -16,7 +16,7 @@ from tidegate.workflow.resolve import Scope, boolean_value, number_value, text_v
 MOST = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Combination:
     """One job of a matrix: its `matrix` context (empty where there is none) and its `strategy` context."""
 

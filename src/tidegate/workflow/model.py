@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TypeAlias
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions import Node
 from tidegate.workflow.globs import Glob
 from tidegate.workflow.source import Source
@@ -15,7 +16,7 @@ from tidegate.workflow.source import Source
 NOWHERE = Where()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Literal:
     """A scalar without an expression."""
 
@@ -23,7 +24,7 @@ class Literal:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Template:
     """A string with `${{ }}` in it: its texts and expressions in order."""
 
@@ -38,7 +39,7 @@ class Template:
         return None if isinstance(only, str) else only
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """A sequence."""
 
@@ -46,7 +47,7 @@ class Listing:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """A mapping, in the order written."""
 
@@ -59,7 +60,7 @@ Tree: TypeAlias = "Literal | Template | Listing | Table"
 EMPTY = Table(MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """An `if:`. `expression` is None where none is written; `has_status` where it calls a status function itself."""
 
@@ -72,7 +73,7 @@ class Condition:
 ALWAYS_ON_SUCCESS = Condition("success()", None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pattern:
     """One line of a filter; `negated` where it begins with `!`. `text` is as written."""
 
@@ -82,7 +83,7 @@ class Pattern:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """Patterns of which the last one that matches counts; `ignore` for the -ignore form."""
 
@@ -91,7 +92,7 @@ class Filter:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PushTrigger:
     """`on.push`."""
 
@@ -101,7 +102,7 @@ class PushTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullRequestTrigger:
     """`on.pull_request`; `branches` filters the base."""
 
@@ -111,7 +112,7 @@ class PullRequestTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Input:
     """An input of workflow_dispatch or workflow_call. `type`: string, boolean, number, choice or environment."""
 
@@ -124,7 +125,7 @@ class Input:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DispatchTrigger:
     """`on.workflow_dispatch`."""
 
@@ -132,7 +133,7 @@ class DispatchTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallTrigger:
     """`on.workflow_call`. `secrets` maps a name to whether it is required."""
 
@@ -142,7 +143,7 @@ class CallTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schedule:
     """One entry of `on.schedule`: five fields, and an IANA time zone."""
 
@@ -151,7 +152,7 @@ class Schedule:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScheduleTrigger:
     """`on.schedule`."""
 
@@ -159,7 +160,7 @@ class ScheduleTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkflowRunTrigger:
     """`on.workflow_run`; `branches` filters the branch of the run that caused it."""
 
@@ -169,7 +170,7 @@ class WorkflowRunTrigger:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherTrigger:
     """An event of GitHub's that has no counterpart here, such as `issues`."""
 
@@ -188,7 +189,7 @@ Trigger: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Permissions:
     """`permissions`: `every` is `read`, `write` or `none` for all scopes that `scopes` does not name."""
 
@@ -197,7 +198,7 @@ class Permissions:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunDefaults:
     """`defaults.run`."""
 
@@ -205,7 +206,7 @@ class RunDefaults:
     working_directory: Scalar | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Concurrency:
     """`concurrency`."""
 
@@ -214,7 +215,7 @@ class Concurrency:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Strategy:
     """`strategy`. `matrix` is a table with its dimensions, include and exclude, or one expression."""
 
@@ -224,7 +225,7 @@ class Strategy:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """`container`, or one of `services`. `image` may be an expression that comes to the empty text: none then."""
 
@@ -237,7 +238,7 @@ class Container:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Environment:
     """`environment`."""
 
@@ -246,7 +247,7 @@ class Environment:
     where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One step: either `uses` or `run` is set. `index` counts from 0. Only in an action a shell may be a template."""
 
@@ -267,7 +268,7 @@ class Step:
     uses_where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CalledWorkflow:
     """`uses` of a job: a reusable workflow. `secrets` is None for none, `inherit`, or a table."""
 
@@ -278,7 +279,7 @@ class CalledWorkflow:
     uses_where: Where = NOWHERE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Job:
     """One job. `runs_on` is a label, labels, or a table of group and labels; None where it calls a workflow."""
 
@@ -303,7 +304,7 @@ class Job:
     calls: CalledWorkflow | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Workflow:
     """One workflow file. `triggers` are by event name, `jobs` by id, both in the order written."""
 

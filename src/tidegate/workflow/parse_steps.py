@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import Cursor, flag_or_false, scalar_or_none, table_or_empty
 from tidegate.workflow.model import ALWAYS_ON_SUCCESS, Step, Template
 from tidegate.workflow.scopes import ACTION_STEP, ACTION_STEP_IF, STEP, STEP_IF, Available
@@ -15,7 +15,7 @@ ID_HELP = "an id begins with a letter or _ and goes on with letters, digits, - a
 _ACTION_KEYS = ("id", "if", "name", "uses", "run", "with", "env", "shell", "working-directory", "continue-on-error")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StepRules:
     """What a step may say, and what its expressions may use; `holder` is what has the steps, for messages."""
 

@@ -7,10 +7,11 @@ the functions here take the contexts of that moment.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.workflow.calls import Linked
 from tidegate.workflow.expressions import Function, Value, text_of
 from tidegate.workflow.model import Concurrency, Job, Workflow
@@ -21,7 +22,7 @@ from tidegate.workflow.triggers import Event
 DEFAULT_TIMEOUT_MINUTES = 360.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """A concurrency group in force: one run (or job) of it at a time."""
 
@@ -29,7 +30,7 @@ class Group:
     cancel_in_progress: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlannedJob:
     """A job with what can be said before anything has run.
 
@@ -42,7 +43,7 @@ class PlannedJob:
     permissions: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """A run: `jobs` come in an order in which each stands after those it needs. `calls` are the workflows that jobs
     call, by the jobs' ids.
@@ -56,7 +57,7 @@ class Plan:
     calls: Mapping[str, Linked] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobResult:
     """How a job ended: success, failure, cancelled or skipped; and its outputs."""
 

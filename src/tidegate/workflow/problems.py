@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One thing wrong in a workflow: what, where, the source line with the culprit's length, and the way out."""
 

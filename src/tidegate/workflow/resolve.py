@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions import ExpressionError, Function, Value, evaluate, text_of, to_python, truthy
 from tidegate.workflow.expressions.errors import check_size
 from tidegate.workflow.model import Condition, Listing, Literal, Scalar, Table, Template, Tree
 from tidegate.workflow.templates import parse_template
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """What expressions see: contexts (JSON-like data by name) and functions beside the built-in ones."""
 

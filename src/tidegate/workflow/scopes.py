@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions import ExpressionError, Function, Value
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Available:
     """Contexts by name, and functions beside the built-in ones."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.workflow.model import RunDefaults, Step
 from tidegate.workflow.resolve import Scope, text_value
 
@@ -20,7 +20,7 @@ _KNOWN = {
 _SUFFIXES = {"python": ".py", "pwsh": ".ps1"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shell:
     """A shell: its command, `{0}` standing for the script's file, and the suffix that this file must have."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions import ExpressionError, Function, Node, parse
 
 _END = re.compile(r"'(?:[^']|'')*'?|\}\}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fragment:
     """A piece of a string: plain text, or an expression's text without its braces. `start` counts from 0."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.globs import Names
 from tidegate.workflow.model import (
     CallTrigger,
@@ -57,7 +58,7 @@ class Event:
         return Names(self.changed or ())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Match:
     """Whether a workflow runs, and why: the pattern that decided, its line in the workflow file, and a sentence."""
 

@@ -7,10 +7,10 @@ one is copying it. `link` makes a Program of the whole.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from tidegate.base.frozen import frozen
 from tidegate.base.regexp.runes import Bounds
 
 
@@ -60,7 +60,7 @@ class Instruction(NamedTuple):
     bounds: Bounds = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Part:
     """A piece of an expression. `height` is that of its syntax tree and `repeats` the largest product of the counted
     repetitions inside one another, both as Go limits them; `nullable` says whether it may take nothing.
@@ -173,7 +173,7 @@ def _joined_height(parts: Sequence[Part], kind: Kind) -> int:
     return 1 + max(part.height - (part.kind is kind) for part in parts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Program:
     """An expression ready to be run. Instruction n is `ops[n]`; `targets[n]` is where it goes on (a SPLIT: first),
     `operands[n]` a SPLIT's second target, a SAVE's slot or an ASSERT's condition, `sets[n]` a RUNE's characters.

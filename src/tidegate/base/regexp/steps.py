@@ -7,10 +7,10 @@ costs no more than the program is long, whatever the text (Thompson's constructi
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from enum import IntEnum
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.base.regexp.program import Condition, Op, Program
 from tidegate.base.regexp.runes import Bounds, code_of
 
@@ -36,7 +36,7 @@ class Before(IntEnum):
     NOTHING = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What came of a step: the ways after the character and each one's link; `match` is the link of the match that ends
     before the character, and then no way is left that is worse than it.

@@ -10,11 +10,12 @@ import contextlib
 import lzma
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.build.bytecode import Compiler, can_compile
 from tidegate.build.debian.compose import compose
 from tidegate.build.debian.deb import unpack
@@ -56,7 +57,7 @@ _ROLLING = frozenset({"sid", "unstable", "experimental"})
 Log = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BaseSpec:
     """What a base is to be: a suite, the packages asked for besides the essentials, and where they come from.
 
@@ -74,7 +75,7 @@ class BaseSpec:
         return f"debian:{self.suite}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Base:
     """A base image in the store: its manifest there, and its platform."""
 

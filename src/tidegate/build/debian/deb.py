@@ -9,10 +9,10 @@ import lzma
 import shutil
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.base.process import run
 from tidegate.oci.layers import Entry, EntryKind
 
@@ -25,7 +25,7 @@ _EXCLUDED = ("usr/share/doc/", "usr/share/man/", "usr/share/info/", "usr/share/g
 _MERGED = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A part of the outer archive."""
 

@@ -9,7 +9,6 @@ import hashlib
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeVar
@@ -17,6 +16,7 @@ from typing import BinaryIO, Self, TypeVar
 import httpx2
 
 from tidegate.base.errors import NotFound, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.http import make_client, read_bounded, shown
 
 PARALLEL = 8
@@ -33,7 +33,7 @@ class _OtherFile(Unavailable):
     """The mirror has something else under that name; asking again at once gives the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """A file to have: its URL and what it must be."""
 

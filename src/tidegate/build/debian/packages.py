@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.build.debian.versions import compare, satisfies
 
 _NAMES_LINE = re.compile(rb"^(Package|Provides): (.+)$", re.MULTILINE)
@@ -19,7 +19,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _PATH = re.compile(r"pool/[A-Za-z0-9+._~/:%-]+\.deb", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relation:
     """A name, and the versions of it that will do; `operator` is empty where any will."""
 
@@ -35,7 +35,7 @@ class Relation:
         return f"{self.name} ({self.operator} {self.version})" if self.operator else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Package:
     """One binary package: what it is, what it needs, and where its file is. `depends` holds groups of alternatives."""
 

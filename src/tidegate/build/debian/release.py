@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 
 _HASH_LINE = re.compile(r" ([0-9a-f]{64}) +([0-9]+) (\S+)", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IndexFile:
     """A file that a Release vouches for."""
 
@@ -21,7 +21,7 @@ class IndexFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Release:
     """What a verified Release says: its date, when it lapses, and the files below it."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tidegate.base.frozen import frozen
 
 DEFAULT_ARCHIVE = "http://deb.debian.org/debian"
 DEFAULT_SECURITY = "http://deb.debian.org/debian-security"
@@ -14,7 +15,7 @@ _APT = Path("/etc/apt")
 _ONE_LINE = re.compile(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)\s+(.+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """One place that apt reads: a base URL without a final slash, and the suites it is used for."""
 
@@ -23,7 +24,7 @@ class Source:
     components: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mirrors:
     """The base URLs of the archive and of its security updates."""
 

@@ -7,9 +7,9 @@ may end within a character, which then counts as one byte that is none.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 
 MOST_WORK = 300_000
 """How many places may be tried; a kilobyte that is searched counts as one."""
@@ -17,7 +17,7 @@ MOST_WORK = 300_000
 _NO_CHARACTER = 0xFFFD
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Class:
     """`[a-z]`, `[^a-z]`, or any character: ranges of code points, and whether they are what matches."""
 
@@ -29,7 +29,7 @@ _ANY = _Class((), matching=False)
 _Chunk = tuple[bytes | _Class, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pattern:
     """Chunks without a star; before each but the first is one, before the first where `leading`, at the end where
     `trailing`.

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.letters import is_digit, is_letter
 
 DEEPEST = 100
@@ -25,7 +25,7 @@ _DOLLAR = {"$": "$"}
 _REPLACING = {"$": "$", "\\": "/\\"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expansion:
     """`${name}`, or `${name` with an operator and its words, each of them text or an expansion in turn. `position`
     counts the characters before it.

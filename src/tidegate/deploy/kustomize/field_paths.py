@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml_scalars import Schema, untyped
 from tidegate.deploy.kustomize.fieldspecs import split_path
 from tidegate.deploy.kustomize.patterns import matches_somewhere
@@ -18,7 +18,7 @@ MISSING: Any = object()
 _INDEX = re.compile(r"[0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a value is: a key of a mapping, or an index of a list. `created` is whether it was made just now."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.deploy.kustomize.identity import Gvk
 from tidegate.deploy.kustomize.resource import Resource
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldSpec:
     """A path (`spec/containers[]/image`) in objects that `selector` selects; `create` makes what is missing."""
 

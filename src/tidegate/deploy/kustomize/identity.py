@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tidegate.base.frozen import frozen
 
 DEFAULT_NAMESPACE = "default"
 NO_NAMESPACE = "_non_namespaceable_"
@@ -29,7 +29,7 @@ _CLUSTER_SCOPED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gvk:
     """A group, version and kind; each may be empty where it is used as a selector."""
 
@@ -61,7 +61,7 @@ class Gvk:
         return f"{version} {self.kind}".strip()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ResourceId:
     """An object's identity. Two are the same where `same_as` says so: a missing namespace means `default`."""
 

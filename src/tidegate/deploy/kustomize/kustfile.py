@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Document, Schema, load_documents
 from tidegate.deploy.kustomize.shapes import ANY, FLAG, INTEGER, TEXT, TEXT_MAP, TEXTS, fit, list_of, map_of, record
 
@@ -56,7 +56,7 @@ FILE = record(
 _HELM = ("helmGlobals", "helmCharts", "helmChartInflationGenerator")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kustfile:
     """A kustomization file. `fields` are as kustomize documents them; absent ones are absent."""
 

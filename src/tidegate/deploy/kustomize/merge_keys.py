@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
+
+from tidegate.base.frozen import frozen
 
 
 class MergeType(Protocol):
@@ -19,7 +21,7 @@ class MergeType(Protocol):
     def field(self, name: str) -> MergeType | None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Schema:
     """A type: `fields` are those that lead to a list that merges. `keys` is None where the value is no such list; empty
     for a list of scalars, else the fields that identify an item.

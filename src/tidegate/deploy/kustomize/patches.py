@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Schema, load_documents
 from tidegate.deploy.kustomize.files import Folder
 from tidegate.deploy.kustomize.jsonpatch import apply_patch
@@ -18,7 +18,7 @@ from tidegate.deploy.kustomize.selectors import select
 from tidegate.deploy.kustomize.strategic import MISSING, merge
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Patch:
     """A patch as it was read: strategic merge patches, or the operations of a JSON patch; never both."""
 

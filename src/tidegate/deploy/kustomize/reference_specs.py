@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.deploy.kustomize.fieldspecs import FieldSpec
 from tidegate.deploy.kustomize.identity import Gvk
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NameReferences:
     """Fields that may hold the name of an object of the kind `target`."""
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.yaml import Document, Path
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shape:
     """A value's shape: a scalar type by name, or a list or mapping of another shape, or an object of named fields."""
 

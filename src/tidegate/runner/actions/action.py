@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.frozen import frozen
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.git.repository import Repository
 from tidegate.oci.auth import Endpoint
@@ -16,7 +17,7 @@ from tidegate.runner.caches import Caches
 from tidegate.runner.workbench import Workbench
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inputs:
     """The inputs of an action. `known` have an effect, `accepted` have none here and do no harm, `refused` would have
     one that is missing here: a value other than the default given for it is an error. `secret` are never shown.
@@ -42,7 +43,7 @@ class Build(Protocol):
     ) -> BuildResult: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Services:
     """What built-in actions need of the home they run in.
 
@@ -65,7 +66,7 @@ class Services:
     caches: Caches | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One use of an action: its inputs with defaults filled in (names in lower case), where it stands, and the
     variables that the workflow says for its step.

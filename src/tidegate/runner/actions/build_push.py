@@ -13,12 +13,13 @@ import posixpath
 import re
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import Denied, InvalidInput, NotFound, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.kinds.platform import Platform
 from tidegate.kinds.reference import Reference, parse
@@ -92,7 +93,7 @@ async def _record(call: Call, request: BuildRequest, result: BuildResult) -> Non
         await call.bench.tell(f"pushed {tag}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Place:
     """Where a build finds its files: the context, the Dockerfile in it, the root of both, and the Dockerfile's path as
     people of the repository know it (None: its path below the root).

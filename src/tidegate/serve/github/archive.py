@@ -11,11 +11,11 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.runner.logs import LogPart
 
 CHUNK = 256 * 1024
@@ -29,7 +29,7 @@ _UNFIT = re.compile(r"[:\\\x00-\x1f\x7f]")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class JobFile:
     """A job's log: its file, which bytes of it are whose, and the names of the steps by number."""
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.serve.github.shapes import Links
 
 BODY_LIMIT = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A request. `parts` are what its path names; `repository` is OWNER/NAME, empty where the path has none, and `git`
     is where its files are, None where they are not here.

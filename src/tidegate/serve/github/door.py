@@ -6,13 +6,13 @@ What answers is imported when it is first asked: on few machines it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import Store
 from tidegate.git.repository import Repository
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What the API is made of. `repository` opens one by OWNER/NAME, None where it is not here; `version` is Tidegate's
     own.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
+from tidegate.base.frozen import frozen
 from tidegate.serve.github.failures import Unprocessable
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ STATES = (
 _EQUAL = {"branch": "head_branch", "event": "event", "head_sha": "head_sha"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """One page of a listing; `number` counts from 1."""
 

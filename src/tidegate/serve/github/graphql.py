@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
+from tidegate.base.frozen import frozen
 
 QUERY_LIMIT = 64 * 1024
 DEPTH_LIMIT = 16
@@ -25,7 +26,7 @@ _TOKEN = re.compile(
 _PUNCTUATION = frozenset("!$&()[]{}:=@|") | {"..."}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Node:
     """An object of the answer: its type's name, and its fields; one with arguments is a function of them."""
 
@@ -33,7 +34,7 @@ class Node:
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Field:
     key: str
     name: str
@@ -41,7 +42,7 @@ class _Field:
     selections: Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Spread:
     name: str
 

@@ -6,11 +6,11 @@ The fields and their meanings: https://docs.github.com/en/rest/actions (API vers
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from tidegate.base.frozen import frozen
 from tidegate.git.values import Commit, Signature
 from tidegate.kinds.objects import Object, annotation
 from tidegate.kinds.workflow_run import COMPLETED, QUEUED, TITLE
@@ -25,7 +25,7 @@ _BRANCH, _TAG = "refs/heads/", "refs/tags/"
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Links:
     """Where things are: `base` is this server as the client calls it, `repository` is OWNER/NAME."""
 
@@ -46,7 +46,7 @@ class Links:
         return f"{self.base}/runs/{run['metadata']['name']}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WorkflowFile:
     """A workflow: its file, its name, whether the file is on the default branch, and when that branch last moved."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.columns import COLUMNS, LATEST_IMAGE, SUSPENDED, PrinterColumn
 from tidegate.kinds.objects import Object
 from tidegate.serve.kubernetes.ages import age
@@ -17,7 +17,7 @@ Cell = Callable[[Object, datetime], Any]
 _FORMATS = {"date": "string"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column's heading and how to fill it; `priority` 1 shows it only with `-o wide`."""
 

@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.serve.kubernetes.status import BadRequest
 from tidegate.serve.kubernetes.target import Options
@@ -22,7 +23,7 @@ READ_SIZE = 64 * 1024
 READ_ATTEMPTS = 5
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogLine:
     """A line without its end, and when it was written (None: not known)."""
 
@@ -30,7 +31,7 @@ class LogLine:
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogOptions:
     """What of a log is wanted. `container` is empty for a Pod's only one; `tail` None means from the beginning."""
 
@@ -63,7 +64,7 @@ class ControllerLogs(Protocol):
     def path(self, name: str) -> Path: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown:
     """How lines are written: with times, and cut off after so many bytes."""
 

@@ -6,11 +6,11 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kinds.objects import Object
@@ -23,7 +23,7 @@ from tidegate.serve.kubernetes.status import BadRequest
 from tidegate.serve.kubernetes.tables import columns_for, definitions_of, row, table, wants_table
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """Which objects of a collection are wanted."""
 
@@ -87,7 +87,7 @@ class Reader:
         return stream(listing.json(head, "items", lambda obj: obj))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Start:
     """Where a listing goes on, and the resource version that its first page had."""
 

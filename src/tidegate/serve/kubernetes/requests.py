@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tidegate.base.errors import LimitExceeded
+from tidegate.base.frozen import frozen
 from tidegate.serve.kubernetes.status import BadRequest
 from tidegate.serve.kubernetes.target import Options, Target
 
@@ -19,7 +19,7 @@ MANAGER_LIMIT = 128
 WARNINGS_LIMIT, WARNING_LENGTH = 32, 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A request about a target, already allowed."""
 

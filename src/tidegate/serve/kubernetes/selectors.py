@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds import label_selector
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kinds.objects import Object
@@ -36,7 +36,7 @@ def parse_labels(text: str) -> LabelSelector:
         raise BadRequest(error.message) from error
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FieldSelector:
     """Fields by path with the values that they must have (or, where `equal` is false, must not)."""
 

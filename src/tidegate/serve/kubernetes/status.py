@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from tidegate.base.errors import (
@@ -16,6 +15,7 @@ from tidegate.base.errors import (
     TidegateError,
     Unavailable,
 )
+from tidegate.base.frozen import frozen
 from tidegate.engine.merge_apply import ApplyConflict
 from tidegate.kinds.fields import InvalidObject
 from tidegate.kinds.resources import Resource
@@ -51,7 +51,7 @@ class UnsupportedMediaType(InvalidInput):
     code = "UnsupportedMediaType"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class About:
     """What a request was about, as a Status names it."""
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import ObjectKey
 from tidegate.kinds.resources import Resource
 from tidegate.serve.kubernetes.status import BadRequest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Path:
     """A resource path's parts; `namespace`, `name` and `subresource` are empty where the path has none."""
 
@@ -42,7 +43,7 @@ def parse_path(path: str) -> Path | None:
     return Path(group, version, plural, namespace, name, subresource)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """A resource that is served, the version that was asked for, and where in it."""
 
@@ -62,7 +63,7 @@ class Target:
         return ObjectKey(self.resource.group, self.resource.kind, self.namespace, self.name)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """The query parameters that the API knows. Raises BadRequest where one can't be read."""
 

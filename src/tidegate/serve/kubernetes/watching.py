@@ -7,12 +7,12 @@ import contextlib
 import json
 import weakref
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import Response
 
 from tidegate.base.errors import RateLimited, TidegateError
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import Clock
 from tidegate.engine.sqlite_tables import Change
 from tidegate.kinds.objects import Object
@@ -30,7 +30,7 @@ INITIAL_END = "k8s.io/initial-events-end"
 Show = Callable[[Object], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Wish:
     """How a client wants to watch; `seconds` None or 0 means without end."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.update.gotemplate.budget import Budget
 from tidegate.update.gotemplate.values import ANY_MAP, MISSING, Map, Slice, TemplateError, type_name
 
 NILABLE = ("any", ANY_MAP, "time")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function:
     """`parameters` are Go types (`string`, `int`, `float64`, `bool`, `any`, `value`, a map); the last repeats where
     `variadic`. `value` takes an argument as it is, MISSING included. `call` gets the run's Budget first.

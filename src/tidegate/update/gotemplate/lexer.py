@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from tidegate.base.errors import Where
+from tidegate.base.frozen import frozen
 from tidegate.update.gotemplate.values import TemplateError
 
 BLANKS = " \t\r\n"
@@ -21,7 +21,7 @@ _CHARACTER = re.compile(r"'(?:[^'\\\n]|\\[^\n])+'")
 _RAW = re.compile(r"`[^`]*`")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """`kind` is text, left, right, space, word, keyword, bool, field, dot, variable, number, char, string, raw or the
     sign itself (`|`, `,`, `(`, `)`, `:=`, `=`); `text` is as written.

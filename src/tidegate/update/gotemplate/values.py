@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 
 ANY_MAP = "map[string]interface {}"
 STRING_MAP = "map[string]string"
@@ -68,7 +69,7 @@ class Map:
         return sorted(self.entries.items(), key=lambda entry: sort_key(entry[0]))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Method:
     """A method that takes arguments beside its receiver, of these Go types."""
 
@@ -79,7 +80,7 @@ class Method:
         return self.call(*arguments)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Struct:
     """A struct: fields in order, those of `embedded` ones reachable as its own; `methods` take it, and those that are a
     Method also arguments.

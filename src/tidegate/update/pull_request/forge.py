@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from tidegate.base.errors import InvalidInput, Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.git.remote import is_loopback
 from tidegate.kinds.common import mapping
 from tidegate.update.annotations import FORGES
@@ -30,7 +30,7 @@ _PAGE = re.compile(r"https?://[!-~]+")
 PAGE = 50
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """A request to the API: `path` lies below its address, with the query."""
 
@@ -39,7 +39,7 @@ class Request:
     body: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proposal:
     """What a pull request says: bring `head` into `base`, two branches of one repository."""
 
@@ -55,7 +55,7 @@ class Proposal:
         return cls(head, base, _cut(title.strip() or f"Update {base}", TITLE_LIMIT), _cut(body.strip(), BODY_LIMIT))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PullRequest:
     """One that is open: its number within the repository, its page, and its words."""
 
@@ -70,7 +70,7 @@ class PullRequest:
         return self.title.strip() == proposal.title and same_body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forge:
     """An API: whose it is (`kind`), its address, and the repository as it names it (`OWNER/NAME`, for GitLab with all
     groups).

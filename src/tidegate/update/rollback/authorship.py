@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
+from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.git.values import Commit, LineOrigin
 from tidegate.kinds.rolled_back import split
@@ -21,7 +21,7 @@ _PROBE = f"tidegate.invalid/none:none@sha256:{'0' * 64}"
 """A reference that no marked value has: planning with it finds every value."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """A marked value as it stands at a commit, the commit that set it, and the value before; None where that commit is
     not an automation's update.

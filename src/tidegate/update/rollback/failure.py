@@ -8,10 +8,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Any
 
+from tidegate.base.frozen import frozen
 from tidegate.base.masking import MASK, Masker
 from tidegate.base.showing import without_escapes
 from tidegate.kinds.common import mapping
@@ -47,7 +48,7 @@ _TOKEN = re.compile(
 _LONG = re.compile(r"(?<![\w/+.:@-])(?!sha256)(?=[A-Za-z0-9+/_-]*[0-9])(?=[A-Za-z0-9+/_-]*[A-Z])[A-Za-z0-9+/_-]{32,}=*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Crash:
     """A container that has ended and is started again, whose log is worth a look."""
 
@@ -70,7 +71,7 @@ def crashes(rollout: Rollout, pods: Iterable[Object]) -> list[Crash]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """What was found out about a workload: the pods and the events of its namespace, and the last lines of the logs of
     its containers, by their names.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from tidegate.base.frozen import frozen
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds import duration
 from tidegate.kinds.common import mapping
@@ -25,7 +25,7 @@ GIVEN_UP = timedelta(days=1)
 LEAST_LOOK, MOST_LOOK = 5.0, 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Look:
     """What looking at the last updates came to: conditions to show, and in how many seconds to look again."""
 

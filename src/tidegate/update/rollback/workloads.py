@@ -6,11 +6,11 @@ Everything is read off the objects, so that a restart forgets nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.kinds.accepting import moment
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import is_true
@@ -24,7 +24,7 @@ SOURCE_KIND = "GitRepository"
 WORKLOADS = frozenset({("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rollout:
     """A live workload that has the reference which a policy (`NS:NAME`) selected, in these of its containers; which
     revisions have brought it.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions.errors import ExpressionError, check_size
 from tidegate.workflow.expressions.json_text import parse_json, write_json
 from tidegate.workflow.expressions.values import Array, Value, equal, is_primitive, text_of, upper
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function:
     """A function by its number of arguments; `call` gets them evaluated."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from enum import Enum
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions.errors import MAX_LENGTH, ExpressionError
 from tidegate.workflow.expressions.numbers import WHITESPACE, number_of_text
 
@@ -39,7 +39,7 @@ class Kind(Enum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Token:
     """A token, its spelling and its place; `value` is a number's or a string's."""
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions.lexer import Kind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Constant:
     """A number, string, boolean or null."""
 
     value: bool | float | str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Name:
     """A context: `github`."""
 
@@ -24,12 +24,12 @@ class Name:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Star:
     """The `*` of `a.*` and `a[*]`."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Index:
     """`a.b` and `a[b]`."""
 
@@ -37,7 +37,7 @@ class Index:
     index: Node | Star
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A function's call."""
 
@@ -46,12 +46,12 @@ class Call:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Not:
     operand: Node
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Comparison:
     """`first op operand op operand …`, from left to right; one node, so that a long chain does not nest."""
 
@@ -59,7 +59,7 @@ class Comparison:
     rest: tuple[tuple[Kind, Node], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logical:
     """`a && b && …` or `a || b || …`."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.base.zones import zone_named
 from tidegate.workflow.metadata.entries import Flavor, Tag, entries, read_flavor, read_images, read_tags
 from tidegate.workflow.metadata.handlebars import Helper, is_only, render
@@ -31,7 +32,7 @@ _HEADS, _TAGS, _PULLS = "refs/heads/", "refs/tags/", "refs/pull/"
 _LATEST_BY_DEFAULT = {"tag", "match"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """What the image is made from.
 
@@ -58,7 +59,7 @@ class Source:
         return self.ref.removeprefix(kind) if self.ref.startswith(kind) else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metadata:
     """What the action came to. `tags` are full references, `version` is the first tag's name (empty for none)."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput
+from tidegate.base.frozen import frozen
 from tidegate.workflow.expressions.numbers import number_of_text
 
 PRIORITIES: Mapping[str, int] = {
@@ -26,7 +26,7 @@ _NEEDED = {"semver": "pattern", "pep440": "pattern", "match": "pattern", "ref": 
 _MOST_ENTRIES = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tag:
     """One entry of `tags`."""
 
@@ -39,7 +39,7 @@ class Tag:
         return number_of_text(self.attributes["priority"])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flavor:
     """`flavor`: what holds for every tag."""
 

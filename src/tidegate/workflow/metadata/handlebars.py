@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.frozen import frozen
 
 LONGEST = 64 * 1024
 _STATEMENT = re.compile(r"(\\?)(\{\{\{\s*(.*?)\s*\}\}\}|\{\{!--.*?--\}\}|\{\{~?\s*(.*?)\s*~?\}\})", re.DOTALL)
@@ -20,7 +20,7 @@ _SPECIAL = re.compile(r"""[&<>"'`=]""")
 Helper = Callable[[tuple[str, ...], Mapping[str, str]], str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Call:
     name: str
     arguments: tuple[str, ...]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from tidegate.base.frozen import frozen
 
 _NUMBER = r"(0|[1-9]\d*)"
 _PRE = r"(?:\d*[a-zA-Z-][a-zA-Z0-9-]*|0|[1-9]\d*)"
@@ -22,7 +23,7 @@ _PRE_NAMES = {"alpha": "a", "beta": "b", "c": "rc", "pre": "rc", "preview": "rc"
 _LONGEST = 256
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Version:
     """A version as patterns see it; `stable` where it is neither a pre-release nor one of PEP 440's after-releases."""
 
