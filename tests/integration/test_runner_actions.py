@@ -8,9 +8,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))  # these folders are no packages
 
+from needed import need
 from runner_home import RunnerHome, git, workflow
 
-VERSION_OF_NODE = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
 pytestmark = pytest.mark.integration
 
 
@@ -27,6 +27,11 @@ async def run_steps(home, steps, *refs):
         home.push(*refs)
         (run,) = await home.finished()
     return run, home.log(run)
+
+
+def version_of_node():
+    argv = [need("node", "nodejs"), "--version"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def conclusions(run):
@@ -220,7 +225,7 @@ async def test_the_machines_python_is_used_where_it_fits(home):
 
 
 async def test_the_machines_node_is_used_where_it_fits(home):
-    version = VERSION_OF_NODE
+    version = version_of_node()
     major = version[1:].partition(".")[0]
     home.commit({"package.json": f'{{"engines": {{"node": ">={major}"}}}}', "package-lock.json": "{}"})
     steps = f"""

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))  # these folders are no packages
 
+from needed import need
 from runner_home import RunnerHome, workflow
 
 from tidegate.kinds.objects import key_of
@@ -47,6 +48,7 @@ if (env.INPUT_GIVEN === 'fail-after') process.exit(3)
 
 @pytest.fixture
 async def home(tmp_path):
+    need("node", "nodejs")
     home = RunnerHome(tmp_path)
     await home.set_up()
     return home
