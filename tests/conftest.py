@@ -4,6 +4,11 @@ import os
 import random
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Nothing here is timed: the machine may be busy, and the garbage of other tests is collected at any moment.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # One for the run, chosen before there are workers, who have to agree on which tests there are.
 os.environ.setdefault("TIDEGATE_SEED", str(random.SystemRandom().randrange(2**32)))
