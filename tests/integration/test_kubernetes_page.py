@@ -39,7 +39,10 @@ spec:
         - name: shop
           image: ghcr.io/OWNER/shop:1.0.0 # {"$imagepolicy": "flux-system:shop"}
 """
-WORKFLOW = "on: push\njobs: {hello: {runs-on: x, steps: [{run: 'echo hello'}]}}\n"
+WORKFLOW = """
+on: {push: {}, workflow_dispatch: {inputs: {level: {type: string}}}}
+jobs: {hello: {runs-on: x, steps: [{run: 'echo hello'}]}}
+"""
 
 
 def blocks(heading):
