@@ -20,6 +20,11 @@ image. It is not there where the commit has no workflows, so that nobody knows w
 _URL = re.compile(r"(http|https|ssh|file)://.*")
 
 
+def bare_url(url: str) -> str:
+    """A repository's URL, be it written with `.git` or without."""
+    return url.rstrip("/").removesuffix(".git")
+
+
 @frozen
 class Include:
     """Another repository's files, laid into this one's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.kinds.common import mapping
+from tidegate.kinds.git_repository import bare_url
 from tidegate.kinds.objects import Object, annotation
 
 KEEP = "tidegate.dev/keep"
@@ -43,5 +44,5 @@ def without_kept(wanted: Object, live: Object) -> tuple[Object, list[str]]:
 def _alike(one: object, other: object) -> bool:
     """Whether two values say the same, be it a URL written with `.git` or without."""
     if isinstance(one, str) and isinstance(other, str):
-        return one.rstrip("/").removesuffix(".git") == other.rstrip("/").removesuffix(".git")
+        return bare_url(one) == bare_url(other)
     return one == other

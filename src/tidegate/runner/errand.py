@@ -5,15 +5,18 @@ The server itself never follows a path of a job's, nor reads an archive that a j
 
 from __future__ import annotations
 
+import asyncio
 import json
 import posixpath
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
+from tidegate.runner.folder import give_away
 from tidegate.runner.layout import TEMP
 from tidegate.runner.place import Program, interpreter
 from tidegate.runner.workbench import Workbench
@@ -44,6 +47,24 @@ async def errand(bench: Workbench, do: str, **request: Any) -> Mapping[str, Any]
     if "error" in answer:
         raise InvalidInput(f"the files of the job can't be worked on: {answer['error']}")
     return answer
+
+
+@asynccontextmanager
+async def brought(bench: Workbench, copy: Callable[[Path], None]) -> AsyncIterator[str]:
+    """A file of the server's in the job's place while the block lasts, by the path at which the job sees it. `copy`
+    makes it out of the job's sight.
+    """
+    staged = bench.layout.staging / f"out-{secrets.token_hex(8)}"
+    try:
+        await asyncio.to_thread(copy, staged)
+        await asyncio.to_thread(give_away, staged, bench.owner)
+        taken = await asyncio.to_thread(bench.folder.take_in, staged, TEMP)
+    finally:
+        await asyncio.to_thread(staged.unlink, missing_ok=True)
+    try:
+        yield bench.layout.inside(taken)
+    finally:
+        await asyncio.to_thread(bench.folder.delete, taken)
 
 
 def expanded(bench: Workbench, path: str) -> str:

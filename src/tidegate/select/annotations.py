@@ -8,19 +8,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 
-from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
-from tidegate.kinds import duration
 from tidegate.kinds.accepting import ACCEPT
 from tidegate.kinds.allowing import ALLOW_FROM, allowed_namespaces
 from tidegate.kinds.objects import Object
+from tidegate.kinds.own_annotations import PREFIX, flag, given_annotations, seconds, unknown_among, wrong
 from tidegate.kinds.platform import Platform
 from tidegate.kinds.rolled_back import ROLLED_BACK, RolledBack, rolled_back_of
 from tidegate.oci.public_keys import PEM_BEGIN, PublicKey, parse_public_key
 
-PREFIX = "tidegate.dev/"
 PLATFORMS, MINIMUM_AGE, PIN, HOLD, NO_DOWNGRADE, NEWEST_BUILD, VERIFY = (
     f"{PREFIX}{name}" for name in ("platforms", "minimum-age", "pin", "hold", "no-downgrade", "newest-build", "verify")
 )
@@ -58,15 +56,15 @@ class Wishes:
 
 def wishes_of(obj: Object) -> Wishes:
     """Read the annotations; InvalidInput names the one that is wrong, and what it may be."""
-    given = _annotations(obj)
+    given = given_annotations(obj)
     allowed_namespaces(obj)
     return Wishes(
         platforms=_platforms(given.get(PLATFORMS)),
-        minimum_age=_age(given.get(MINIMUM_AGE)),
+        minimum_age=seconds(given, MINIMUM_AGE, (1, LONGEST_AGE), "from 1s to 8784h: 30m, 2h, 1h30m") or 0.0,
         pin=_pin(given.get(PIN)),
-        hold=_flag(given, HOLD, default=False),
-        no_downgrade=_flag(given, NO_DOWNGRADE, default=True),
-        newest_build=_flag(given, NEWEST_BUILD, default=False),
+        hold=flag(given, HOLD),
+        no_downgrade=flag(given, NO_DOWNGRADE, default=True),
+        newest_build=flag(given, NEWEST_BUILD),
         verify=_verify(given.get(VERIFY)),
         rolled_back=rolled_back_of(obj),
     )
@@ -74,8 +72,7 @@ def wishes_of(obj: Object) -> Wishes:
 
 def unknown_annotations(obj: Object) -> list[str]:
     """The annotations under `tidegate.dev/` that nothing here reads, sorted: misspelt ones, as a rule."""
-    known = ELSEWHERE.union(SELECTING)
-    return sorted(name for name in _annotations(obj) if name.startswith(PREFIX) and name not in known)
+    return unknown_among(obj, ELSEWHERE.union(SELECTING))
 
 
 def mark_of(obj: Object, image: str) -> str:
@@ -83,25 +80,11 @@ def mark_of(obj: Object, image: str) -> str:
     tag of `image` is selected. Not `metadata.generation`, which also grows when a policy is suspended or resumed.
     """
     spec = obj.get("spec") or {}
-    given = _annotations(obj)
+    given = given_annotations(obj)
     fields = {name: spec.get(name) for name in _SELECTING_FIELDS}
     wishes = {name: given[name] for name in SELECTING if name in given}
     text = json.dumps([image, fields, wishes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _annotations(obj: Object) -> Mapping[str, str]:
-    found = (obj.get("metadata") or {}).get("annotations") or {}
-    return {str(name): str(value) for name, value in found.items()}
-
-
-def _flag(given: Mapping[str, str], name: str, *, default: bool) -> bool:
-    value = given.get(name)
-    if value is None:
-        return default
-    if value not in ("true", "false"):
-        raise _wrong(name, f"{value[:100]!r} is neither true nor false", 'write "true" or "false", in quotes')
-    return value == "true"
 
 
 def _platforms(value: str | None) -> tuple[Platform, ...]:
@@ -111,30 +94,17 @@ def _platforms(value: str | None) -> tuple[Platform, ...]:
     try:
         found = [Platform.parse(part) for part in value[:4096].split(",")]
     except InvalidInput as error:
-        raise _wrong(PLATFORMS, error.message, example) from None
+        raise wrong(PLATFORMS, error.message, example) from None
     if len(found) > MOST_PLATFORMS:
-        raise _wrong(PLATFORMS, f"more than {MOST_PLATFORMS} platforms", example)
+        raise wrong(PLATFORMS, f"more than {MOST_PLATFORMS} platforms", example)
     return tuple(dict.fromkeys(found))
-
-
-def _age(value: str | None) -> float:
-    if value is None:
-        return 0.0
-    example = "write a duration as Go does, from 1s to 8784h: 30m, 2h, 1h30m"
-    try:
-        seconds = duration.seconds(value.strip()[:100])
-    except TidegateError as error:
-        raise _wrong(MINIMUM_AGE, error.message, example) from None
-    if not 1 <= seconds <= LONGEST_AGE:
-        raise _wrong(MINIMUM_AGE, f"{value[:100]!r} is too short or too long", example)
-    return seconds
 
 
 def _pin(value: str | None) -> str | None:
     if value is None:
         return None
     if not _TAG.fullmatch(value.strip()):
-        raise _wrong(
+        raise wrong(
             PIN, f"{value[:200]!r} is no tag", "write a tag of the image, as 1.0.1329; remove it to end the pin"
         )
     return value.strip()
@@ -149,11 +119,7 @@ def _verify(value: str | None) -> PublicKey | str | None:
         try:
             return parse_public_key(text.encode())
         except InvalidInput as error:
-            raise _wrong(VERIFY, error.message, error.remedy or remedy) from None
+            raise wrong(VERIFY, error.message, error.remedy or remedy) from None
     if not _NAME.fullmatch(text):
-        raise _wrong(VERIFY, f"{text[:100]!r} is neither a name nor a public key", remedy)
+        raise wrong(VERIFY, f"{text[:100]!r} is neither a name nor a public key", remedy)
     return text
-
-
-def _wrong(name: str, message: str, remedy: str) -> InvalidInput:
-    return InvalidInput(message, where=Where(field=f"metadata.annotations[{name}]"), remedy=remedy)

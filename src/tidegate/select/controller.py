@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tidegate.base.errors import Denied, InvalidInput, NotFound, TidegateError
 from tidegate.engine.finalizers import let_go
+from tidegate.engine.misspelt import Misspelt
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
 from tidegate.engine.ports import TagsLost
 from tidegate.kinds.accepting import accepting
@@ -58,7 +59,7 @@ class ImagePolicyController:
         self._tags = tags
         self._registry = registry
         self._chooser = Chooser(registry, facts or FactsInMemory())
-        self._unknown: dict[ObjectKey, list[str]] = {}
+        self._misspelt = Misspelt("an ImagePolicy", SELECTING)
         self._many = asyncio.Lock()
         self.triggers: Sequence[Trigger] = (
             Trigger(GROUP, REPOSITORY_KIND, _of_repository, relevant=_scanned),
@@ -69,7 +70,7 @@ class ImagePolicyController:
         """Select from the tags of the last scan, and say what was selected and what before."""
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
-        await self._tell_unknown(obj, ctx)
+        await self._misspelt.tell(obj, unknown_annotations(obj), ctx)
         try:
             async with AsyncExitStack() as turn:
                 question = await self._question(obj, ctx, turn)
@@ -175,16 +176,6 @@ class ImagePolicyController:
             event=message if latest.changed else None,
             conditions=choice.conditions,
         )
-
-    async def _tell_unknown(self, obj: Object, ctx: Context) -> None:
-        """An annotation that nothing reads is told once, as long as it stands there: it may be misspelt."""
-        key, unknown = key_of(obj), unknown_annotations(obj)
-        if unknown != self._unknown.get(key, []):
-            self._unknown[key] = unknown
-            if unknown:
-                known = ", ".join(SELECTING)
-                message = f"nothing reads {', '.join(unknown)} of an ImagePolicy; there are {known}"
-                await ctx.events.warning(obj, "UnknownAnnotation", message)
 
     async def _digest(self, scanned: ImageRepository, ref: ImageRef, ctx: Context) -> str:
         """The digest that the tag has in the registry now: of a multi-platform image, its index's."""

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
-from tidegate.kinds import duration
 from tidegate.kinds.objects import Object
+from tidegate.kinds.own_annotations import PREFIX, flag, given_annotations, seconds, unknown_among, wrong
 from tidegate.update.window import Window
 
-PREFIX = "tidegate.dev/"
 BATCH, WINDOW, RESPECT_ROLLBACK, ROLLBACK_AFTER, PULL_REQUEST, PULL_REQUEST_API, PULL_REQUEST_SECRET = (
     f"{PREFIX}{name}"
     for name in (
@@ -56,12 +55,12 @@ NO_WISHES = Wishes()
 
 def wishes_of(obj: Object) -> Wishes:
     """Read the annotations; InvalidInput names the one that is wrong, and what it may be."""
-    given = _annotations(obj)
+    given = given_annotations(obj)
     return Wishes(
-        batch=_seconds(given, BATCH, (1, LONGEST_BATCH), "from 1s to 168h: 5m, 1h30m") or 0.0,
+        batch=seconds(given, BATCH, (1, LONGEST_BATCH), "from 1s to 168h: 5m, 1h30m") or 0.0,
         window=_window(given.get(WINDOW)),
-        respect_rollback=_flag(given, RESPECT_ROLLBACK),
-        rollback_after=_seconds(
+        respect_rollback=flag(given, RESPECT_ROLLBACK),
+        rollback_after=seconds(
             given, ROLLBACK_AFTER, (LEAST_ROLLBACK, LONGEST_ROLLBACK), "from 10s to 24h: 10m, 1h30m"
         ),
         pull_request=_pull_request(given),
@@ -70,42 +69,15 @@ def wishes_of(obj: Object) -> Wishes:
 
 def unknown_annotations(obj: Object) -> list[str]:
     """The annotations under `tidegate.dev/` that nothing here reads, sorted: misspelt ones, as a rule."""
-    known = ELSEWHERE.union(UPDATING)
-    return sorted(name for name in _annotations(obj) if name.startswith(PREFIX) and name not in known)
-
-
-def _annotations(obj: Object) -> Mapping[str, str]:
-    found = (obj.get("metadata") or {}).get("annotations") or {}
-    return {str(name): str(value) for name, value in found.items()}
-
-
-def _flag(given: Mapping[str, str], name: str) -> bool:
-    value = given.get(name, "false")
-    if value not in ("true", "false"):
-        raise _wrong(name, f"{value[:100]!r} is neither true nor false", 'write "true" or "false", in quotes')
-    return value == "true"
-
-
-def _seconds(given: Mapping[str, str], name: str, limits: tuple[float, float], example: str) -> float | None:
-    value = given.get(name)
-    if value is None:
-        return None
-    remedy = f"write a duration as Go does, {example}"
-    try:
-        seconds = duration.seconds(value.strip()[:100])
-    except TidegateError as error:
-        raise _wrong(name, error.message, remedy) from None
-    if not limits[0] <= seconds <= limits[1]:
-        raise _wrong(name, f"{value[:100]!r} is too short or too long", remedy)
-    return seconds
+    return unknown_among(obj, ELSEWHERE.union(UPDATING))
 
 
 def _pull_request(given: Mapping[str, str]) -> PullRequestWish | None:
     api = given.get(PULL_REQUEST_API)
     if api is not None and api not in FORGES:
         said = f"{api[:100]!r} is no API that is known here"
-        raise _wrong(PULL_REQUEST_API, said, f"write one of {', '.join(FORGES)}")
-    return PullRequestWish(api, given.get(PULL_REQUEST_SECRET)) if _flag(given, PULL_REQUEST) else None
+        raise wrong(PULL_REQUEST_API, said, f"write one of {', '.join(FORGES)}")
+    return PullRequestWish(api, given.get(PULL_REQUEST_SECRET)) if flag(given, PULL_REQUEST) else None
 
 
 def _window(value: str | None) -> Window | None:
@@ -114,8 +86,4 @@ def _window(value: str | None) -> Window | None:
     try:
         return Window.parse(value)
     except InvalidInput as error:
-        raise _wrong(WINDOW, error.message, error.remedy or "") from None
-
-
-def _wrong(name: str, message: str, remedy: str) -> InvalidInput:
-    return InvalidInput(message, where=Where(field=f"metadata.annotations[{name}]"), remedy=remedy)
+        raise wrong(WINDOW, error.message, error.remedy or "") from None

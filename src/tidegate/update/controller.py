@@ -11,6 +11,7 @@ from tidegate.base.showing import showable
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import let_go
 from tidegate.engine.journey import ready_message
+from tidegate.engine.misspelt import Misspelt
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger
 from tidegate.engine.ports import LastLines
 from tidegate.git.origins import Origins
@@ -58,7 +59,7 @@ class ImageUpdateAutomationController:
         self._last_lines = last_lines
         self._pusher = Pusher(origins, revision_of)
         self._left: dict[ObjectKey, str] = {}
-        self._unknown: dict[ObjectKey, list[str]] = {}
+        self._misspelt = Misspelt(f"an {KIND}", UPDATING)
         self.triggers: Sequence[Trigger] = (
             Trigger(GROUP, POLICY_KIND, self._users_of, relevant=selected_and_wanted),
             Trigger(SOURCE_GROUP, SOURCE_KIND, self._of_source, relevant=_revision),
@@ -69,7 +70,7 @@ class ImageUpdateAutomationController:
         """Bring the marked values to what the policies selected; push one commit, or find nothing to do."""
         if await let_go(obj, ctx, manager=self.name):
             return Handled()
-        await self._tell_unknown(obj, ctx)
+        await self._misspelt.tell(obj, unknown_annotations(obj), ctx)
         try:
             work = await work_of(obj, ctx)
         except TidegateError as error:
@@ -143,15 +144,6 @@ class ImageUpdateAutomationController:
             return (await self.preview(namespace, name, ctx)).as_json()
         except TidegateError as error:
             return {"error": {"code": error.code, "message": showable(error.explain(), MESSAGE_LIMIT)}}
-
-    async def _tell_unknown(self, obj: Object, ctx: Context) -> None:
-        """An annotation that nothing reads is told once, as long as it stands there: it may be misspelt."""
-        key, unknown = key_of(obj), unknown_annotations(obj)
-        if unknown != self._unknown.get(key, []):
-            self._unknown[key] = unknown
-            if unknown:
-                message = f"nothing reads {', '.join(unknown)} of an {KIND}; there are {', '.join(UPDATING)}"
-                await ctx.events.warning(obj, "UnknownAnnotation", message)
 
     async def _suspend(self, obj: Object, loop: feedback.LoopFoundError, ctx: Context) -> Outcome:
         await ctx.store.patch(key_of(obj), {"spec": {"suspend": True}}, manager=self.name)

@@ -39,7 +39,12 @@ class Marker:
     @property
     def part(self) -> str:
         """What of the reference is meant: `tag`, `name`, `digest`, or all of it (empty)."""
-        return ":".join(self.setter.split(":")[2:])
+        return part_of(self.setter)
+
+
+def part_of(setter: str) -> str:
+    """What stands behind `NS:NAME` in a setter; empty where nothing does."""
+    return ":".join(setter.split(":")[2:])
 
 
 @frozen

@@ -221,11 +221,6 @@ class _Scalar:
         return value
 
 
-def _anywhere(change: Change) -> Change:
-    """A change, wherever in its file it is: lines come and go above it."""
-    return replace(change, line=0)
-
-
 def _read(files: CommitFiles, path: str) -> tuple[bytes, FileMarkers]:
     data = files.read(path)
     return data, find_markers(data)

@@ -11,12 +11,12 @@ import posixpath
 import re
 import secrets
 from collections.abc import Mapping
+from functools import partial
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.runner.actions.action import Call, Inputs, Outputs
 from tidegate.runner.artifacts import MOST_DAYS, Artifact, Artifacts, Upload, check_name
-from tidegate.runner.errand import errand, expanded
-from tidegate.runner.folder import give_away
+from tidegate.runner.errand import brought, errand, expanded
 from tidegate.runner.layout import TEMP
 
 _NO_FILES = ("warn", "error", "ignore")
@@ -160,18 +160,8 @@ def _chosen(call: Call, there: Mapping[str, Artifact]) -> tuple[list[Artifact], 
 
 
 async def _bring(call: Call, artifact: Artifact, folder: str) -> int:
-    bench = call.bench
-    staged = bench.layout.staging / f"artifact-{secrets.token_hex(8)}.zip"
-    try:
-        await asyncio.to_thread(_store(call).copy_out, artifact, staged)
-        await asyncio.to_thread(give_away, staged, bench.owner)
-        taken = await asyncio.to_thread(bench.folder.take_in, staged, TEMP)
-    finally:
-        await asyncio.to_thread(staged.unlink, missing_ok=True)
-    try:
-        found = await errand(bench, "unpack-zip", archive=bench.layout.inside(taken), folder=folder)
-    finally:
-        await asyncio.to_thread(bench.folder.delete, taken)
+    async with brought(call.bench, partial(_store(call).copy_out, artifact)) as archive:
+        found = await errand(call.bench, "unpack-zip", archive=archive, folder=folder)
     return int(found["files"])
 
 

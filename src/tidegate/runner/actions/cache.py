@@ -14,8 +14,7 @@ from functools import partial
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
 from tidegate.runner.actions.action import Call, Inputs, Outputs
 from tidegate.runner.caches import Cache, Caches, Wanted, check_keys
-from tidegate.runner.errand import errand
-from tidegate.runner.folder import give_away
+from tidegate.runner.errand import brought, errand
 from tidegate.runner.layout import TEMP
 from tidegate.runner.workbench import Post
 from tidegate.workflow.model import ALWAYS_ON_SUCCESS
@@ -88,21 +87,12 @@ async def _restore(call: Call) -> tuple[str, str | None]:
 async def _put_back(call: Call, cache: Cache, lines: Sequence[str]) -> bool:
     """Unpack a cache inside of the job; False where it can't be, which is told."""
     bench = call.bench
-    staged = bench.layout.staging / f"cache-{secrets.token_hex(8)}.tgz"
     try:
-        await asyncio.to_thread(_store(call).copy_out, cache, staged)
-        await asyncio.to_thread(give_away, staged, bench.owner)
-        taken = await asyncio.to_thread(bench.folder.take_in, staged, TEMP)
-        archive = bench.layout.inside(taken)
-        try:
+        async with brought(bench, partial(_store(call).copy_out, cache)) as archive:
             await errand(bench, "unpack-tar", archive=archive, patterns=lines, folder=bench.layout.workspace)
-        finally:
-            await asyncio.to_thread(bench.folder.delete, taken)
     except TidegateError as error:
         await bench.say(f"##[warning]Failed to restore: {error}")
         return False
-    finally:
-        await asyncio.to_thread(staged.unlink, missing_ok=True)
     return True
 
 

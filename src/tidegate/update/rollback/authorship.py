@@ -12,6 +12,7 @@ from tidegate.git.values import Commit, LineOrigin
 from tidegate.kinds.rolled_back import split
 from tidegate.update.automation import plan_update
 from tidegate.update.edit import Change, Selected, present_value
+from tidegate.update.marker import part_of
 from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.markers import find_markers
 from tidegate.update.planning import Work
@@ -41,7 +42,7 @@ async def settings(
     reference = Selected.parse(selected[1])
     found = []
     for change in edited:
-        if change.policy == policy and change.old == reference.part(_part(change.setter)):
+        if change.policy == policy and change.old == reference.part(part_of(change.setter)):
             origin = await repository.blame(head, change.path, change.line)
             commit = await repository.log(origin.commit)
             before = await _before(repository, commit, origin, change.setter) if work.made(commit) else None
@@ -85,7 +86,7 @@ def back_to(found: Iterable[Setting], reference: str) -> str | None:
     for setting in found:
         if setting.before is None:
             return None
-        parts |= _parts(_part(setting.change.setter), setting.before)
+        parts |= _parts(part_of(setting.change.setter), setting.before)
     good = f"{parts['name']}:{parts['tag']}" + (f"@{parts['digest']}" if parts["digest"] else "")
     try:
         Selected.parse(good)
@@ -98,10 +99,6 @@ def _parts(part: str, value: str) -> Mapping[str, str]:
     if part:
         return {part: value}
     return dict(zip(("name", "tag", "digest"), split(value), strict=True))
-
-
-def _part(setter: str) -> str:
-    return ":".join(setter.split(":")[2:])
 
 
 def _every_value(repository: Repository, commit: str, path: str, policy: str, index: MarkerIndex) -> Sequence[Change]:

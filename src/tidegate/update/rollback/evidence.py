@@ -10,6 +10,7 @@ from tidegate.base.errors import NotFound, TidegateError
 from tidegate.base.masking import Masker
 from tidegate.engine.ports import LastLines, Store
 from tidegate.kinds.common import mapping
+from tidegate.kinds.git_repository import bare_url
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.update.rollback.failure import Seen, cause, crashes, last_words, secret_names, secret_values
 from tidegate.update.rollback.workloads import SOURCE_KIND, Rollout, applied_by, brought, rollouts, source_of
@@ -109,9 +110,4 @@ class Evidence:
         """Every GitRepository of this URL: one may be read by the automation, and another one be applied."""
         listed = (await self._store.list(SOURCE_GROUP, SOURCE_KIND)).items
         urls = {key_of(one): str(mapping(one.get("spec")).get("url") or "") for one in listed}
-        return {key for key, url in urls.items() if _bare(url) == _bare(self._url)}
-
-
-def _bare(url: str) -> str:
-    """A repository's URL, be it written with `.git` or without."""
-    return url.rstrip("/").removesuffix(".git")
+        return {key for key, url in urls.items() if bare_url(url) == bare_url(self._url)}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tidegate.kinds.rolled_back import RolledBack, split, tag_words
 from tidegate.update.edit import Edited
+from tidegate.update.marker import part_of
 
 TRAILER = "Tidegate-Rollback-Of"
 
@@ -21,7 +22,7 @@ def taken_back(holds: Mapping[str, RolledBack], edited: Edited) -> dict[str, Rol
     """
     found = {}
     for change in edited.changes:
-        held, part = holds.get(change.policy), ":".join(change.setter.split(":")[2:])
+        held, part = holds.get(change.policy), part_of(change.setter)
         if held is not None and (change.old, change.new) == (_part(held.bad, part), _part(held.good, part)):
             found[change.policy] = held
     return found

@@ -179,7 +179,7 @@ class Watch:
             return True
         if not all(applied):
             return False
-        repository, _ = await self._origins.read(work.target.url, work.target.ref, credentials=work.target.credentials)
+        repository, _ = await self._read(work)
         return all([await _reached(repository, commit, [revision]) for revision in set(applied)])
 
 
