@@ -1,4 +1,4 @@
-"""Values: immutable classes with slots, as the standard library's dataclasses at half of their memory.
+"""Values: immutable classes with slots, as the standard library's dataclasses; a class takes half of the memory.
 
 There a class that is both frozen and slotted keeps its version without slots for good, since the methods that refuse
 assignments refer to it; with hundreds of classes that is megabytes. Here all share these methods, and the one that

@@ -8,7 +8,7 @@ from typing import Any
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
-from tidegate.workflow.calls import called_inputs
+from tidegate.workflow.inputs import called_inputs
 from tidegate.workflow.model import CalledWorkflow, CallTrigger, Table
 from tidegate.workflow.plan import JobResult, Plan, PlannedJob, plan
 from tidegate.workflow.resolve import Scope, text_value, value_of

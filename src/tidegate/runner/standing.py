@@ -15,6 +15,7 @@ from typing import Any
 from tidegate.base.frozen import frozen
 from tidegate.base.zones import rfc3339, zone_named
 from tidegate.kinds.objects import Object, annotation, key_of
+from tidegate.runner.contexts import ref_parts
 from tidegate.runner.names import CHAIN, run_id
 from tidegate.workflow.cron import parse_cron
 from tidegate.workflow.model import Schedule, ScheduleTrigger, Workflow, WorkflowRunTrigger
@@ -149,7 +150,7 @@ def _followers(standing: Standing, run: Object, activity: str, attempt: str) -> 
         return
     file = str(spec.get("workflow", ""))
     title = standing.titles.get(file, file)
-    branch = str(spec.get("ref", "")).removeprefix("refs/heads/").removeprefix("refs/tags/")
+    _, branch = ref_parts(str(spec.get("ref", "")))
     event = Event("workflow_run", ref=standing.ref, branch=branch, action=activity, source=title)
     for one in standing.followers:
         if matches(one, event).runs:

@@ -12,7 +12,7 @@ from dataclasses import field
 from tidegate.base.errors import Where
 from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import suggest
-from tidegate.workflow.inputs import called_inputs, fits
+from tidegate.workflow.inputs import fits
 from tidegate.workflow.model import (
     NOWHERE,
     CalledWorkflow,
@@ -29,8 +29,6 @@ from tidegate.workflow.parse import is_workflow
 from tidegate.workflow.permissions import DEFAULT_PERMISSIONS, allows, granted, limited
 from tidegate.workflow.problems import InvalidWorkflow, Problem
 from tidegate.workflow.source import Source
-
-__all__ = ["MOST_LEVELS", "MOST_WORKFLOWS", "Linked", "called_inputs", "link"]
 
 MOST_LEVELS = 10
 """Levels of workflows, the one that the event starts included."""

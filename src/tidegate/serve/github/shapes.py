@@ -15,13 +15,13 @@ from tidegate.git.values import Commit, Signature
 from tidegate.kinds.objects import Object, annotation
 from tidegate.kinds.workflow_run import COMPLETED, QUEUED, TITLE
 from tidegate.runner.asking import is_asked_again
+from tidegate.runner.contexts import ref_parts
 from tidegate.runner.names import run_id
 from tidegate.serve.github.ids import job_id, node_id, repository_id, user_id, workflow_id
 
 LOGIN = "tidegate"
 """The login of whoever holds the home's token, as `tidegate login` writes it."""
 STARTUP_FAILURE = "startup_failure"
-_BRANCH, _TAG = "refs/heads/", "refs/tags/"
 Json = dict[str, Any]
 
 
@@ -248,7 +248,7 @@ def notes(one: Mapping[str, Any]) -> list[Json]:
 
 def branch_of(ref: str) -> str:
     """A branch or tag by its short name."""
-    return ref.removeprefix(_BRANCH).removeprefix(_TAG)
+    return ref_parts(ref)[1]
 
 
 def updated_at(obj: Object) -> str:
