@@ -10,7 +10,7 @@ def test_kinds_whose_controllers_know_the_request_are_taken(word):
     assert reconcilable(word, "suspended") in KINDS
 
 
-@pytest.mark.parametrize("word", ["deployment", "pod", "workflowrun", "receiver"])
+@pytest.mark.parametrize("word", ["deployment", "pod", "workflowrun", "configmap"])
 def test_other_kinds_are_refused_by_name_with_the_list(word):
     with pytest.raises(InvalidInput, match="can't be suspended") as caught:
         reconcilable(word, "suspended")

@@ -42,12 +42,14 @@ def test_one_deployment_runs_everything():
         "Deployment/flux-system/tidegate",
         "Service/flux-system/tidegate",
         "NetworkPolicy/flux-system/tidegate",
+        "Service/flux-system/webhook-receiver",
+        "NetworkPolicy/flux-system/allow-webhooks",
     ]
     [container] = containers(objects)
     assert container["image"] == "ghcr.io/me/tidegate:1"
     assert container["args"][:2] == [
         "controller",
-        "--kinds=GitRepository,Kustomization,ImageRepository,ImagePolicy,ImageUpdateAutomation,Runner,WorkflowRun",
+        "--kinds=GitRepository,Kustomization,ImageRepository,ImagePolicy,ImageUpdateAutomation,Receiver,Runner,WorkflowRun",
     ]
 
 
@@ -58,6 +60,7 @@ def test_split_makes_one_deployment_a_controller_under_fluxs_names():
         "Deployment/flux-system/kustomize-controller",
         "Deployment/flux-system/image-reflector-controller",
         "Deployment/flux-system/image-automation-controller",
+        "Deployment/flux-system/notification-controller",
         "Deployment/flux-system/runner-controller",
     ]
 
@@ -81,6 +84,7 @@ def test_only_what_applies_manifests_is_the_clusters_admin():
         "ClusterRoleBinding/tidegate-kustomize-controller": "cluster-admin",
         "ClusterRoleBinding/tidegate-image-reflector-controller": "tidegate-image-reflector-controller",
         "ClusterRoleBinding/tidegate-image-automation-controller": "tidegate-image-automation-controller",
+        "ClusterRoleBinding/tidegate-notification-controller": "tidegate-notification-controller",
         "ClusterRoleBinding/tidegate-runner-controller": "tidegate-runner-controller",
     }
 
@@ -113,6 +117,34 @@ def test_the_image_kinds_alone_need_little():
     assert not any({"*", "delete", "create"} & verbs for key, verbs in rules.items() if key != ("", "events"))
 
 
+def test_hooks_come_in_at_a_port_of_their_own_from_anywhere():
+    objects = install("notification", split=True)
+    assert objects["Service/flux-system/webhook-receiver"]["spec"] == {
+        "selector": {"app": "notification-controller"},
+        "ports": [{"name": "http", "port": 80, "targetPort": "http-webhook", "protocol": "TCP"}],
+        "type": "ClusterIP",
+    }
+    assert objects["NetworkPolicy/flux-system/allow-webhooks"]["spec"]["ingress"] == [
+        {"ports": [{"port": 9292, "protocol": "TCP"}]}
+    ]
+    [container] = containers(objects)
+    assert "--hook-address=:9292" in container["args"]
+    assert {"name": "http-webhook", "containerPort": 9292, "protocol": "TCP"} in container["ports"]
+    assert not [name for name in install("image") if "webhook" in name]
+
+
+def test_what_a_hook_wakes_may_be_patched_and_nothing_more():
+    rules = rules_of(install("notification")["ClusterRole/tidegate"])
+    for kind in (
+        ("source.toolkit.fluxcd.io", "helmrepositories"),
+        ("helm.toolkit.fluxcd.io", "helmreleases"),
+        ("kustomize.toolkit.fluxcd.io", "kustomizations"),
+        ("image.toolkit.fluxcd.io", "imagerepositories"),
+    ):
+        assert rules[kind] == {"get", "list", "patch"}
+    assert rules["", "secrets"] == {"get"}
+
+
 def test_what_the_flux_client_looks_for_is_part_of_flux_and_ours():
     objects = install(split=True)
     for obj in (*objects.values(), *definitions()):
@@ -141,5 +173,6 @@ def test_mirrors_bases_and_a_moment_of_adoption_are_the_controllers_options():
     every = ["--registry-mirror=ghcr.io=https://mirror.example", "--adopt=2026-01-15T12:00:00Z"]
     runners = ["--job-image=ghcr.io/me/tidegate:1", "--base=python:3.11-slim=debian:bookworm"]
     assert options.pop("runner-controller") == [every[0], *runners, every[1]]
+    assert options.pop("notification-controller") == [every[0], "--hook-address=:9292", every[1]]
     assert len(options) == 4
     assert all(found == every for found in options.values())

@@ -13,6 +13,7 @@ def test_without_a_choice_all_kinds_are_reconciled():
         "kustomize-controller",
         "image-reflector-controller",
         "image-automation-controller",
+        "notification-controller",
         "runner-controller",
     )
 
@@ -40,7 +41,7 @@ def test_kinds_of_one_controller_come_together():
 def test_an_unknown_word_is_refused_with_the_known_ones():
     with pytest.raises(InvalidInput, match="'helm' is no kind") as caught:
         kinds_of(["helm"])
-    assert "source, kustomize, image, runner" in caught.value.remedy
+    assert "source, kustomize, image, notification, runner" in caught.value.remedy
 
 
 def test_every_kind_has_its_place_in_urls():

@@ -19,6 +19,7 @@ from typing import TextIO
 from starlette.applications import Starlette
 
 from tidegate.app.announcing import Announcements
+from tidegate.app.cluster_hooks import answer_hooks
 from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.base.frozen import frozen
@@ -36,6 +37,7 @@ from tidegate.git.repository import Repository
 from tidegate.kinds.controllers import lease_names
 from tidegate.kinds.label_selector import parse_labels
 from tidegate.kinds.objects import Object
+from tidegate.kinds.receiver import KIND as RECEIVER_KIND
 from tidegate.kinds.runner import KIND as RUNNER_KIND
 from tidegate.kube.access import Connection
 from tidegate.kube.client import KubeClient
@@ -44,6 +46,7 @@ from tidegate.kube.last_lines import PodLogs
 from tidegate.kube.pacing import Limits
 from tidegate.kube.store import KubeStore
 from tidegate.kube.workloads import KubeWorkloads
+from tidegate.notify.receivers import ReceiverController
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.facts_cache import FactsCache
@@ -74,7 +77,8 @@ class ClusterSettings:
     `namespace` is where its Leases lie; `data` is the folder for mirrors and tags, which may be empty at every start.
     `selector` restricts it to objects with such labels. `adopt` is the moment up to which what others have written in a
     status becomes ours. `mirrors` says for a registry's host at which URL it is really asked, by jobs too. `job_image`
-    is Tidegate's own image, of which runs become Jobs; without it no workflow runs here.
+    is Tidegate's own image, of which runs become Jobs; without it no workflow runs here. At `hook_address` hooks are
+    answered, where Receivers are among the kinds.
     """
 
     connection: Connection
@@ -90,6 +94,7 @@ class ClusterSettings:
     bases: Mapping[str, str] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    hook_address: tuple[str, int] | None = None
 
 
 async def control(settings: ClusterSettings, say: Callable[[str], None]) -> None:
@@ -100,6 +105,7 @@ async def control(settings: ClusterSettings, say: Callable[[str], None]) -> None
     bound_memory()
     _log_to(sys.stdout)
     listener = bind(settings.port, settings.host)
+    hooks = _bind_hooks(settings)
     stopped, clock, metrics = stop_signals(), SystemClock(), Metrics()
     async with KubeClient(settings.connection, clock=clock, limits=ELECTION) as electing:
         leadership = Leadership(
@@ -119,11 +125,20 @@ async def control(settings: ClusterSettings, say: Callable[[str], None]) -> None
                     group.create_task(serve(doors, listener)),
                     group.create_task(_lead(settings, clock, metrics, leadership)),
                 ]
+                if hooks is not None:
+                    tasks.append(group.create_task(answer_hooks(settings.connection, clock, hooks)))
                 await stopped.wait()
                 for task in tasks:
                     task.cancel()
         finally:
             await leadership.release()
+
+
+def _bind_hooks(settings: ClusterSettings) -> socket.socket | None:
+    if settings.hook_address is None or RECEIVER_KIND not in settings.kinds:
+        return None
+    host, port = settings.hook_address
+    return bind(port, host)
 
 
 async def _lead(settings: ClusterSettings, clock: SystemClock, metrics: Metrics, leadership: Leadership) -> None:
@@ -183,6 +198,7 @@ class _Parts:
             KustomizationController(trees, self.workloads),
             ImageRepositoryController(self.registry, tags),
             ImagePolicyController(tags, self.registry, self.facts),
+            ReceiverController(),
             ImageUpdateAutomationController(
                 self.origins, partial(revision_of_image, self.registry), PodLogs(self.client).last_lines
             ),

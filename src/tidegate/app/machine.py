@@ -36,6 +36,8 @@ from tidegate.git.origins import Origins
 from tidegate.git.repository import Repository
 from tidegate.kinds import strict
 from tidegate.kinds.objects import ObjectKey
+from tidegate.notify.hooks import Hooks
+from tidegate.notify.receivers import ReceiverController
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.blobs import BlobStore
 from tidegate.oci.client import RegistryClient
@@ -63,6 +65,7 @@ from tidegate.serve.git import GitDoor
 from tidegate.serve.git_repositories import HostedRepositories
 from tidegate.serve.github.door import GitHubDoor, Parts
 from tidegate.serve.hints import Hints
+from tidegate.serve.hooks import HooksDoor, hooks_only
 from tidegate.serve.kubernetes.definitions import store_definitions
 from tidegate.serve.kubernetes.door import KubernetesDoor
 from tidegate.serve.listen import LOOPBACK, Tls, bind, port_of, serve
@@ -85,7 +88,9 @@ _log = logging.getLogger("tidegate")
 
 @frozen
 class Settings:
-    """What `tidegate up` was told. `bases` maps a FROM to the base that replaces it."""
+    """What `tidegate up` was told. `bases` maps a FROM to the base that replaces it; at `hook_address` hooks are
+    answered too, and nothing else.
+    """
 
     home: Home
     port: int
@@ -95,6 +100,7 @@ class Settings:
     branch: str = "main"
     path: str | None = None
     poll_only: bool = False
+    hook_address: tuple[str, int] | None = None
 
 
 async def up(settings: Settings, say: Callable[[str], None]) -> None:
@@ -103,8 +109,9 @@ async def up(settings: Settings, say: Callable[[str], None]) -> None:
     lock = settings.home.lock()
     try:
         listener = bind(settings.port)
+        hooks = bind(settings.hook_address[1], settings.hook_address[0]) if settings.hook_address else None
         app = await App.assemble(settings, port_of(listener))
-        await app.run(listener, say)
+        await app.run(listener, say, hooks)
     finally:
         os.close(lock)
 
@@ -132,6 +139,7 @@ class App:
         self.hints = Hints(store, self._hint, self.repositories.by_url, self.registries)
         blobs = BlobStore(self.home.registry)
         self.registry_door = RegistryDoor(blobs, self.authorizer, self.hints.tagged)
+        self.hooks = Hooks(store, self.clock)
         self.tag_source = OwnTags(blobs, self.registries, registry)
         self._manager: Manager | None = None
 
@@ -142,8 +150,12 @@ class App:
         registry = RegistryClient(endpoints(settings, port))
         return cls(settings, port, store, registry)
 
-    async def run(self, listener: socket.socket, say: Callable[[str], None]) -> None:
-        """Run everything until a signal; then end the workloads, the doors and the store, in that order."""
+    async def run(
+        self, listener: socket.socket, say: Callable[[str], None], hooks: socket.socket | None = None
+    ) -> None:
+        """Run everything until a signal; then end the workloads, the doors and the store, in that order. `hooks` is a
+        socket at which only hooks are answered.
+        """
         runtime = await LocalRuntime.open(
             self.home.workloads,
             self.store,
@@ -184,7 +196,10 @@ class App:
                     group.create_task(self._manager.run()),
                     group.create_task(runtime.run()),
                     group.create_task(self._sweep()),
+                    group.create_task(self.hooks.run()),
                 ]
+                if hooks is not None:
+                    tasks.append(group.create_task(serve(hooks_only(self.hooks), hooks)))
                 https = await self._open_https(say)
                 if https is not None:
                     tasks.append(group.create_task(serve(doors, *https)))
@@ -238,6 +253,7 @@ class App:
             ImageRepositoryController(self.tag_source, tags, told=self.registries),
             policies,
             updates,
+            ReceiverController(),
             RunnerController(hosted(self._repository), self.feed),
             WorkflowRunController(
                 jobs=jobs,
@@ -290,6 +306,7 @@ class App:
             self.registry_door.routes(),
             kubernetes.routes(),
             github.routes(),
+            HooksDoor(self.hooks).routes(),
             page.routes(),
         ]
         return application(routes, lambda: self._manager is not None, self.metrics)

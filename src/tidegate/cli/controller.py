@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from tidegate.base.home import default_home
-from tidegate.cli.options import adopt_option, base_option, kinds_option, mirror_option
+from tidegate.cli.options import adopt_option, base_option, hook_option, host_and_port, kinds_option, mirror_option
 
 NAMESPACE = "RUNTIME_NAMESPACE"
 DEFAULT_NAMESPACE = "flux-system"
@@ -25,6 +25,7 @@ DEFAULT_NAMESPACE = "flux-system"
 @click.option("-n", "--namespace", help=f"Where the Leases lie.  [default: ${NAMESPACE} or {DEFAULT_NAMESPACE}]")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="A folder for mirrors and tags.")
 @click.option("--address", default="127.0.0.1:8080", show_default=True, help="HOST:PORT of probes and metrics.")
+@hook_option
 @click.option("--leader-elect/--no-leader-elect", "elect", default=True, help="Let one of several processes act.")
 @adopt_option
 @click.option(
@@ -40,6 +41,7 @@ def command(
     kubeconfig: Path | None, context: str | None, kinds: tuple[str, ...], selector: str, namespace: str | None,
     data: Path | None, address: str, elect: bool, adopt: datetime | None, job_image: str,
     bases: Mapping[str, str], mirrors: Mapping[str, str], qps: float, burst: int,
+    hook_address: tuple[str, int] | None,
 ) -> None:  # fmt: skip
     """Reconcile Flux's kinds in a cluster: source, deploy, scan, select and update in one process.
 
@@ -51,7 +53,7 @@ def command(
     from tidegate.kube.pacing import Limits  # noqa: PLC0415
 
     parse_labels(selector)
-    host, port = _address(address)
+    host, port = host_and_port(address, "--address")
     settings = ClusterSettings(
         connection=find_cluster(kubeconfig=kubeconfig, context=context),
         kinds=kinds,
@@ -66,13 +68,6 @@ def command(
         bases=bases,
         mirrors=mirrors,
         limits=Limits(qps=qps, burst=burst),
+        hook_address=hook_address,
     )
     asyncio.run(control(settings, lambda line: click.echo(line, err=True)))
-
-
-def _address(text: str) -> tuple[str, int]:
-    """`HOST:PORT`, or `:PORT` for every address of this machine."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--address")
-    return host or "0.0.0.0", int(port)

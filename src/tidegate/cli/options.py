@@ -28,6 +28,24 @@ def mirror_option(command: F) -> F:
     return option(command)
 
 
+def hook_option(command: F) -> F:
+    """`--hook-address HOST:PORT`; the command gets a pair `hook_address`, or None."""
+    text = "Answer the hooks of Receivers here, and nothing else; :PORT is every address of this machine."
+    return click.option("--hook-address", metavar="HOST:PORT", callback=_address, help=text)(command)
+
+
+def host_and_port(text: str, option: str) -> tuple[str, int]:
+    """`HOST:PORT`, or `:PORT` for every address of this machine; a usage error names the option."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint=option)
+    return host or "0.0.0.0", int(port)
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, given: str | None) -> tuple[str, int] | None:
+    return host_and_port(given, "--hook-address") if given else None
+
+
 def _pairs(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> Mapping[str, str]:
     found = {}
     for text in given:

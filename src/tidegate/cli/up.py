@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from tidegate.cli.doors import home_option, open_home
-from tidegate.cli.options import base_option
+from tidegate.cli.options import base_option, hook_option
 
 DEFAULT_PORT = 8420
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?")
@@ -42,10 +42,11 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?
 )
 @click.option("--branch", default="main", show_default=True, help="The branch of --repo.")
 @click.option("--path", metavar="FOLDER", help="The folder to deploy.  [default: the only clusters/*/]")
+@hook_option
 @click.option("--poll-only", is_flag=True, help="No events: only polling, every 5 s or more often.")
 def command(
     home: Path | None, port: int, stand_ins: tuple[str, ...], bases: Mapping[str, str], repo: str | None, branch: str,
-    path: str | None, poll_only: bool,
+    path: str | None, poll_only: bool, hook_address: tuple[str, int] | None,
 ) -> None:  # fmt: skip
     """Run Tidegate on this machine: Git hosting, registry, runner, builder, controllers and workloads."""
     from tidegate.app.machine import Settings, up  # noqa: PLC0415 - `--help` must not load the server
@@ -59,6 +60,7 @@ def command(
         branch=branch,
         path=path,
         poll_only=poll_only,
+        hook_address=hook_address,
     )
     asyncio.run(up(settings, lambda line: click.echo(line, err=True)))
 

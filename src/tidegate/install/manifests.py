@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from tidegate.base.frozen import frozen
-from tidegate.install.rights import APPLIER, cluster_rules, namespace_rules
+from tidegate.install.rights import APPLIER, NOTIFIER, cluster_rules, namespace_rules
 from tidegate.kinds.controllers import CONTROLLERS, controllers_of
 from tidegate.kinds.labels import part_of_flux
 from tidegate.kinds.objects import Object
@@ -16,6 +16,7 @@ from tidegate.kinds.objects import Object
 NAME = "tidegate"
 IMAGE = "ghcr.io/tidegate/tidegate"
 PORT = 8080
+HOOK_PORT = 9292
 USER = 65532
 DATA = "/data"
 LABELS = part_of_flux(version("tidegate"))
@@ -62,6 +63,7 @@ def manifests(chosen: Installation) -> list[Object]:
             _in(chosen, _deployment(chosen, name, controllers)),
             _in(chosen, _service(name)),
             _in(chosen, _network_policy(name)),
+            *(_in(chosen, obj) for obj in (_hooks(name) if NOTIFIER in controllers else ())),
         ]
     return objects
 
@@ -88,6 +90,7 @@ def _binding(kind: str, name: str, role_kind: str, role: str, subject: dict[str,
 
 def _deployment(chosen: Installation, name: str, controllers: Sequence[str]) -> Object:
     kinds = ",".join(kind for controller in controllers for kind in CONTROLLERS[controller])
+    arguments = ["controller", f"--kinds={kinds}", *_options(chosen, controllers)]
     template = {
         "metadata": {
             "labels": LABELS | {"app": name},
@@ -95,7 +98,7 @@ def _deployment(chosen: Installation, name: str, controllers: Sequence[str]) -> 
         },
         "spec": {
             "serviceAccountName": name,
-            "containers": [_container(chosen, ["controller", f"--kinds={kinds}", *_options(chosen, controllers)])],
+            "containers": [_container(chosen, arguments, hooks=NOTIFIER in controllers)],
             "securityContext": {"fsGroup": USER, "runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER},
             "terminationGracePeriodSeconds": 30,
             "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -111,7 +114,11 @@ def _deployment(chosen: Installation, name: str, controllers: Sequence[str]) -> 
     }
 
 
-def _container(chosen: Installation, arguments: list[str]) -> dict[str, Any]:
+def _container(chosen: Installation, arguments: list[str], *, hooks: bool) -> dict[str, Any]:
+    ports = [{"name": "http", "containerPort": PORT, "protocol": "TCP"}]
+    if hooks:
+        ports.append({"name": "http-webhook", "containerPort": HOOK_PORT, "protocol": "TCP"})
+
     def probe(path: str) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": "http"}, "timeoutSeconds": 5}
 
@@ -121,7 +128,7 @@ def _container(chosen: Installation, arguments: list[str]) -> dict[str, Any]:
         "imagePullPolicy": "IfNotPresent",
         "args": [*arguments, f"--data={DATA}", f"--address=:{PORT}"],
         "env": [{"name": "RUNTIME_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": ports,
         "livenessProbe": probe("/healthz") | {"initialDelaySeconds": 10, "periodSeconds": 20},
         "readinessProbe": probe("/readyz"),
         "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
@@ -130,11 +137,28 @@ def _container(chosen: Installation, arguments: list[str]) -> dict[str, Any]:
     }
 
 
+def _hooks(name: str) -> list[Object]:
+    """Flux's Service of hooks, for an Ingress of the user's own, and the way to it from anywhere."""
+    ports = [{"name": "http", "port": 80, "targetPort": "http-webhook", "protocol": "TCP"}]
+    service = {"selector": {"app": name}, "ports": ports, "type": "ClusterIP"}
+    policy = {
+        "podSelector": {"matchLabels": {"app": name}},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": HOOK_PORT, "protocol": "TCP"}]}],
+    }
+    return [
+        _object("v1", "Service", "webhook-receiver") | {"spec": service},
+        _object("networking.k8s.io/v1", "NetworkPolicy", "allow-webhooks") | {"spec": policy},
+    ]
+
+
 def _options(chosen: Installation, controllers: Sequence[str]) -> list[str]:
     options = [f"--registry-mirror={host}={url}" for host, url in sorted(chosen.mirrors.items())]
     if "runner-controller" in controllers:
         options += [f"--job-image={chosen.image}"]
         options += [f"--base={name}={base}" for name, base in sorted(chosen.bases.items())]
+    if NOTIFIER in controllers:
+        options.append(f"--hook-address=:{HOOK_PORT}")
     return options + ([f"--adopt={chosen.adopt}"] if chosen.adopt else [])
 
 

@@ -11,6 +11,7 @@ Rule = dict[str, Any]
 READ = ("get", "list", "watch")
 # Flux's kustomize-controller has it too: it applies whatever Git says, rights included.
 APPLIER = "kustomize-controller"
+NOTIFIER = "notification-controller"
 _READS = {
     "kustomize-controller": ("GitRepository",),
     "image-automation-controller": ("GitRepository", "ImagePolicy", "ImageRepository", "Kustomization"),
@@ -40,6 +41,8 @@ def cluster_rules(controllers: Iterable[str]) -> list[Rule]:
         rules.append(_rule("", ["configmaps"], ("get",)))  # the key of tidegate.dev/verify
     if "image-automation-controller" in names:
         rules += _rollback_rules()
+    if NOTIFIER in names:
+        rules += _waking_rules()
     if "runner-controller" in names:
         rules += _runner_rules()
     rules.append(_rule("", ["events"], ("get", "create", "update", "patch")))
@@ -62,6 +65,21 @@ def _rollback_rules() -> list[Rule]:
         _rule("", ["pods"], ("get", "list")),
         _rule("", ["pods/log"], ("get",)),
         _rule("", ["events"], ("list",)),
+    ]
+
+
+def _waking_rules() -> list[Rule]:
+    """What a Receiver may name: each kind of Flux's that reconciles when it is asked to, whoever reconciles it."""
+    source, helm = "source.toolkit.fluxcd.io", "helm.toolkit.fluxcd.io"
+    images = [resource_of(kind) for kind in ("ImagePolicy", "ImageRepository", "ImageUpdateAutomation")]
+    deployed = resource_of("Kustomization")
+    sources = ["buckets", "externalartifacts", "gitrepositories", "helmcharts", "helmrepositories", "ocirepositories"]
+    wakes = ("get", "list", "patch")
+    return [
+        _rule(source, sources, wakes),
+        _rule(helm, ["helmreleases"], wakes),
+        _rule(deployed.group, [deployed.plural], wakes),
+        _rule(images[0].group, [image.plural for image in images], wakes),
     ]
 
 

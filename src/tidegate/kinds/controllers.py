@@ -14,12 +14,14 @@ CONTROLLERS: Mapping[str, tuple[str, ...]] = {
     "kustomize-controller": ("Kustomization",),
     "image-reflector-controller": ("ImageRepository", "ImagePolicy"),
     "image-automation-controller": ("ImageUpdateAutomation",),
+    "notification-controller": ("Receiver",),
     "runner-controller": ("Runner", "WorkflowRun"),
 }
 WORDS: Mapping[str, tuple[str, ...]] = {
     "source": CONTROLLERS["source-controller"],
     "kustomize": CONTROLLERS["kustomize-controller"],
     "image": (*CONTROLLERS["image-reflector-controller"], *CONTROLLERS["image-automation-controller"]),
+    "notification": CONTROLLERS["notification-controller"],
     "runner": CONTROLLERS["runner-controller"],
 }
 """What `--kinds` takes besides the names of kinds."""

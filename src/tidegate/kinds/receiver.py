@@ -9,7 +9,7 @@ from dataclasses import field
 from tidegate.base.frozen import frozen
 from tidegate.kinds.common import LocalReference, Model, identity, local_reference
 from tidegate.kinds.fields import Fields
-from tidegate.kinds.objects import Object
+from tidegate.kinds.objects import Object, group_of
 
 GROUP, KIND, VERSIONS = "notification.toolkit.fluxcd.io", "Receiver", ("v1", "v1beta3", "v1beta2", "v1beta1")
 TYPES = (
@@ -22,23 +22,28 @@ WEBHOOK_PATH = "/hook/"
 
 @frozen
 class ReceiverResource:
-    """What to wake: an object, or with name `*` every one of its kind with `match_labels`."""
+    """What to wake: an object, or with name `*` every one of its kind with `match_labels`. An empty `group` is that in
+    which Flux has the kind.
+    """
 
     kind: str
     name: str
     namespace: str | None = None
+    group: str = ""
     match_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @frozen(kw_only=True)
 class Receiver(Model):
-    """A hook. An empty `events` means all of them. Times are in seconds."""
+    """A hook. An empty `events` means all of them. Times are in seconds. `expressions` are the paths of fields that
+    hold CEL, which nothing here evaluates.
+    """
 
     type: str
     resources: tuple[ReceiverResource, ...]
     events: tuple[str, ...] = ()
     secret_ref: LocalReference | None = None
-    resource_filter: str | None = None
+    expressions: tuple[str, ...] = ()
     interval_seconds: float = DEFAULT_INTERVAL
     suspend: bool = False
 
@@ -50,7 +55,9 @@ class Receiver(Model):
         fields.raw("oidcProviders")
         kind = fields.text("type", required=True, choices=TYPES)
         interval = fields.seconds("interval")
-        resources = tuple(_resource(one) for one in fields.children("resources"))
+        children = fields.children("resources")
+        resources = tuple(_resource(one) for one in children)
+        filters = [f"resources[{index}].filter" for index, one in enumerate(children) if one.has("filter")]
         if not resources:
             fields.wrong("resources", "is required")
         return cls(
@@ -60,7 +67,7 @@ class Receiver(Model):
             resources=resources,
             events=fields.texts("events"),
             secret_ref=local_reference(fields, "secretRef", required=kind != "generic-oidc"),
-            resource_filter=fields.optional_text("resourceFilter"),
+            expressions=(*(["resourceFilter"] if fields.optional_text("resourceFilter") else []), *filters),
             interval_seconds=DEFAULT_INTERVAL if interval is None else interval,
             suspend=fields.flag("suspend"),
             unknown_fields=fields.finish(),
@@ -73,9 +80,9 @@ class Receiver(Model):
 
 
 def _resource(fields: Fields) -> ReceiverResource:
-    for unused in ("apiVersion", "filter"):
-        fields.raw(unused)
+    fields.raw("filter")
     return ReceiverResource(
+        group=group_of(fields.text("apiVersion")),
         kind=fields.text("kind", required=True),
         name=fields.text("name", required=True),
         namespace=fields.optional_text("namespace"),

@@ -9,9 +9,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
+from tidegate.serve.bodies import bounded_body
 from tidegate.serve.github.shapes import Links
 
 BODY_LIMIT = 1024 * 1024
@@ -50,13 +51,9 @@ class Call:
 
     async def body(self) -> Mapping[str, Any]:
         """The body: a JSON object, or empty. InvalidInput, LimitExceeded past BODY_LIMIT bytes."""
-        data = bytearray()
-        async for part in self.request.stream():
-            data += part
-            if len(data) > BODY_LIMIT:
-                raise LimitExceeded(f"the body is larger than {BODY_LIMIT} bytes")
+        data = await bounded_body(self.request, BODY_LIMIT)
         try:
-            value = json.loads(bytes(data) or b"{}")
+            value = json.loads(data or b"{}")
         except (ValueError, RecursionError):
             raise InvalidInput("Problems parsing JSON") from None
         if not isinstance(value, dict):

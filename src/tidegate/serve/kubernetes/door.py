@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from tidegate.base.errors import NotFound, TidegateError
 from tidegate.engine.clock import Clock
+from tidegate.serve.bodies import bounded_body
 from tidegate.serve.identity import Authorizer
 from tidegate.serve.kubernetes import discovery, openapi
 from tidegate.serve.kubernetes.access import REVIEWS, Access
@@ -20,7 +21,7 @@ from tidegate.serve.kubernetes.logs import ControllerLogs, PodLogs, as_text, beg
 from tidegate.serve.kubernetes.objects import Objects, ObjectStore
 from tidegate.serve.kubernetes.patching import read_object
 from tidegate.serve.kubernetes.reading import Reader
-from tidegate.serve.kubernetes.requests import Call, bounded_body, json_response, stream
+from tidegate.serve.kubernetes.requests import Call, json_response, stream
 from tidegate.serve.kubernetes.scaling import Scaler
 from tidegate.serve.kubernetes.status import About, BadRequest, MethodNotAllowed, failure
 from tidegate.serve.kubernetes.target import Options, Path, parse_path

@@ -9,12 +9,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from tidegate.base.errors import LimitExceeded
 from tidegate.base.frozen import frozen
+from tidegate.serve.bodies import bounded_body
 from tidegate.serve.kubernetes.status import BadRequest
 from tidegate.serve.kubernetes.target import Options, Target
 
-BODY_LIMIT = 3 * 1024 * 1024
 MANAGER_LIMIT = 128
 WARNINGS_LIMIT, WARNING_LENGTH = 32, 256
 
@@ -51,17 +50,6 @@ class Call:
     def answer(self, value: Any, code: int = 200, warnings: Iterable[str] = ()) -> Response:
         """A JSON answer; with `pretty`, for people."""
         return json_response(value, code, pretty=self.options.flag("pretty"), warnings=warnings)
-
-
-async def bounded_body(request: Request) -> bytes:
-    """A request's body; LimitExceeded past BODY_LIMIT bytes."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > BODY_LIMIT:
-            raise LimitExceeded(f"the request's body is larger than {BODY_LIMIT} bytes")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def json_response(value: Any, code: int = 200, *, pretty: bool = False, warnings: Iterable[str] = ()) -> Response:

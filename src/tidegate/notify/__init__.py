@@ -1,0 +1,1 @@
+"""Told, and telling: hooks of forges and registries come in, and what happened goes out."""
