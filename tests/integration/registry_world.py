@@ -21,17 +21,25 @@ http: {{addr: "127.0.0.1:{port}"}}
 """
 
 
-class RegistryWorld:
-    """A registry that keeps its images in `folder`."""
+NOTIFYING = """notifications:
+  endpoints:
+    - {{name: hook, url: "{url}", headers: {{Authorization: ["Bearer {token}"]}}, timeout: 5s, threshold: 3, backoff: 1s}}
+"""
 
-    def __init__(self, folder: Path):
+
+class RegistryWorld:
+    """A registry that keeps its images in `folder`, and with `notifies` (a URL and a token) tells of what is pushed."""
+
+    def __init__(self, folder: Path, notifies: tuple[str, str] | None = None):
         if shutil.which("docker-registry") is None:
             pytest.skip("docker-registry is not installed: apt-get install docker-registry")
         folder.mkdir()
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         config = folder / "config.yml"
-        config.write_text(CONFIG.format(root=folder / "data", port=self.port))
+        url, token = notifies or ("", "")
+        text = CONFIG.format(root=folder / "data", port=self.port)
+        config.write_text(text + (NOTIFYING.format(url=url, token=token) if notifies else ""))
         self._program = Program(["docker-registry", "serve", str(config)], folder / "registry.log")
         self._http = httpx2.Client(base_url=self.url, trust_env=False, timeout=30)
 
