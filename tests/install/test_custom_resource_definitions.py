@@ -10,6 +10,7 @@ from tests.install.schemas import full, paths, schema_of
 from tidegate.base.errors import InvalidInput
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.install.crds import definitions
+from tidegate.kinds.alert import Alert
 from tidegate.kinds.columns import COLUMNS
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.git_repository import GitRepository
@@ -17,6 +18,7 @@ from tidegate.kinds.image_policy import ImagePolicy
 from tidegate.kinds.image_repository import ImageRepository
 from tidegate.kinds.image_update_automation import ImageUpdateAutomation
 from tidegate.kinds.kustomization import Kustomization
+from tidegate.kinds.provider import Provider
 from tidegate.kinds.receiver import Receiver
 from tidegate.kinds.resources import FLUX, OURS
 from tidegate.kinds.runner import Runner
@@ -29,6 +31,8 @@ MODELS = [
     ImageRepository,
     ImageUpdateAutomation,
     Kustomization,
+    Alert,
+    Provider,
     Receiver,
     Runner,
     WorkflowRun,

@@ -49,7 +49,10 @@ def test_one_deployment_runs_everything():
     assert container["image"] == "ghcr.io/me/tidegate:1"
     assert container["args"][:2] == [
         "controller",
-        "--kinds=GitRepository,Kustomization,ImageRepository,ImagePolicy,ImageUpdateAutomation,Receiver,Runner,WorkflowRun",
+        (
+            "--kinds=GitRepository,Kustomization,ImageRepository,ImagePolicy,ImageUpdateAutomation,"
+            "Alert,Provider,Receiver,Runner,WorkflowRun"
+        ),
     ]
 
 

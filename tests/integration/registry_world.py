@@ -23,7 +23,8 @@ http: {{addr: "127.0.0.1:{port}"}}
 
 NOTIFYING = """notifications:
   endpoints:
-    - {{name: hook, url: "{url}", headers: {{Authorization: ["Bearer {token}"]}}, timeout: 5s, threshold: 3, backoff: 1s}}
+    - {{name: hook, url: "{url}",
+       headers: {{Authorization: ["Bearer {token}"]}}, timeout: 5s, backoff: 1s, threshold: 3}}
 """
 
 

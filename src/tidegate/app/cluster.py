@@ -46,6 +46,8 @@ from tidegate.kube.last_lines import PodLogs
 from tidegate.kube.pacing import Limits
 from tidegate.kube.store import KubeStore
 from tidegate.kube.workloads import KubeWorkloads
+from tidegate.notify.initialized import alerts, providers
+from tidegate.notify.notifier import Notifier
 from tidegate.notify.receivers import ReceiverController
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.client import RegistryClient
@@ -168,6 +170,8 @@ async def _lead(settings: ClusterSettings, clock: SystemClock, metrics: Metrics,
             keep_what_is_there()
             group.create_task(leadership.hold())
             group.create_task(manager.run())
+            if RECEIVER_KIND in settings.kinds:
+                group.create_task(Notifier(store, clock).run())
 
 
 @frozen
@@ -199,6 +203,8 @@ class _Parts:
             ImageRepositoryController(self.registry, tags),
             ImagePolicyController(tags, self.registry, self.facts),
             ReceiverController(),
+            alerts(),
+            providers(),
             ImageUpdateAutomationController(
                 self.origins, partial(revision_of_image, self.registry), PodLogs(self.client).last_lines
             ),

@@ -37,6 +37,8 @@ from tidegate.git.repository import Repository
 from tidegate.kinds import strict
 from tidegate.kinds.objects import ObjectKey
 from tidegate.notify.hooks import Hooks
+from tidegate.notify.initialized import alerts, providers
+from tidegate.notify.notifier import Notifier
 from tidegate.notify.receivers import ReceiverController
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.blobs import BlobStore
@@ -197,6 +199,7 @@ class App:
                     group.create_task(runtime.run()),
                     group.create_task(self._sweep()),
                     group.create_task(self.hooks.run()),
+                    group.create_task(Notifier(self.store, self.clock).run()),
                 ]
                 if hooks is not None:
                     tasks.append(group.create_task(serve(hooks_only(self.hooks), hooks)))
@@ -254,6 +257,8 @@ class App:
             policies,
             updates,
             ReceiverController(),
+            alerts(),
+            providers(),
             RunnerController(hosted(self._repository), self.feed),
             WorkflowRunController(
                 jobs=jobs,

@@ -42,7 +42,7 @@ def cluster_rules(controllers: Iterable[str]) -> list[Rule]:
     if "image-automation-controller" in names:
         rules += _rollback_rules()
     if NOTIFIER in names:
-        rules += _waking_rules()
+        rules += [*_waking_rules(), _rule("", ["events"], ("list", "watch"))]
     if "runner-controller" in names:
         rules += _runner_rules()
     rules.append(_rule("", ["events"], ("get", "create", "update", "patch")))

@@ -41,11 +41,14 @@ def _wide(*columns: PrinterColumn) -> tuple[PrinterColumn, ...]:
     return tuple(PrinterColumn(column.name, column.path, column.type, 1) for column in columns)
 
 
+_NOTIFICATION = "notification.toolkit.fluxcd.io"
 _IMAGE, _SOURCE = "image.toolkit.fluxcd.io", "source.toolkit.fluxcd.io"
 COLUMNS: Mapping[tuple[str, str], Sequence[PrinterColumn]] = {
     (_SOURCE, "GitRepository"): (PrinterColumn("URL", ".spec.url"), _AGE, _READY, _STATUS),
     ("kustomize.toolkit.fluxcd.io", "Kustomization"): (_AGE, _READY, _STATUS),
-    ("notification.toolkit.fluxcd.io", "Receiver"): (_AGE, _READY, _STATUS),
+    (_NOTIFICATION, "Alert"): (_AGE, _READY, _STATUS),
+    (_NOTIFICATION, "Provider"): (_AGE, _READY, _STATUS),
+    (_NOTIFICATION, "Receiver"): (_AGE, _READY, _STATUS),
     (_IMAGE, "ImageRepository"): (
         PrinterColumn("Last Scan", ".status.lastScanResult.scanTime"),
         PrinterColumn("Tags", ".status.lastScanResult.tagCount"),

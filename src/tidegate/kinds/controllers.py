@@ -14,7 +14,7 @@ CONTROLLERS: Mapping[str, tuple[str, ...]] = {
     "kustomize-controller": ("Kustomization",),
     "image-reflector-controller": ("ImageRepository", "ImagePolicy"),
     "image-automation-controller": ("ImageUpdateAutomation",),
-    "notification-controller": ("Receiver",),
+    "notification-controller": ("Alert", "Provider", "Receiver"),
     "runner-controller": ("Runner", "WorkflowRun"),
 }
 WORDS: Mapping[str, tuple[str, ...]] = {

@@ -14,6 +14,8 @@ _MODULES = {
     ("image.toolkit.fluxcd.io", "ImageRepository"): "image_repository",
     ("image.toolkit.fluxcd.io", "ImagePolicy"): "image_policy",
     ("image.toolkit.fluxcd.io", "ImageUpdateAutomation"): "image_update_automation",
+    ("notification.toolkit.fluxcd.io", "Alert"): "alert",
+    ("notification.toolkit.fluxcd.io", "Provider"): "provider",
     ("notification.toolkit.fluxcd.io", "Receiver"): "receiver",
     ("tidegate.dev", "Runner"): "runner",
     ("tidegate.dev", "WorkflowRun"): "workflow_run",

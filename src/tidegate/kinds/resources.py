@@ -84,6 +84,8 @@ FLUX: tuple[Resource, ...] = (
     _kind(_IMAGE, "v1 v1beta2 v1beta1", "ImageRepository", "imgrepo imagerepo", plural="imagerepositories"),
     _kind(_IMAGE, "v1 v1beta2 v1beta1", "ImagePolicy", "imgpol imagepol", plural="imagepolicies"),
     _kind(_IMAGE, "v1 v1beta2 v1beta1", "ImageUpdateAutomation", "iua imgupd imgauto"),
+    _kind(_NOTIFICATION, "v1beta3 v1beta2 v1beta1", "Alert"),
+    _kind(_NOTIFICATION, "v1beta3 v1beta2 v1beta1", "Provider"),
     _kind(_NOTIFICATION, "v1 v1beta2 v1beta1", "Receiver"),
 )
 OURS: tuple[Resource, ...] = (

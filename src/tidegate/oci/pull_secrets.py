@@ -55,15 +55,16 @@ async def image_access(store: Store, image: ImageRepository) -> Access:
             logins.update((await _account_credentials(store, namespace, image.service_account_name)).logins)
         if image.secret_ref is not None:
             logins.update((await pull_credentials(store, namespace, [image.secret_ref.name])).logins)
-        route = await _route(store, namespace, image.cert_secret_ref, image.proxy_secret_ref)
+        route = await route_of(store, namespace, image.cert_secret_ref, image.proxy_secret_ref)
     except (NotFound, InvalidInput) as error:
         raise _failed(error) from error
     return Access(Credentials(logins), image.insecure, route)
 
 
-async def _route(
+async def route_of(
     store: Store, namespace: str, certificates: LocalReference | None, proxy: LocalReference | None
 ) -> Route:
+    """The way that `certSecretRef` and `proxySecretRef` of an object describe; NotFound, InvalidInput."""
     trust, through = None, None
     if certificates is not None:
         remedy = f"kubectl create secret generic {certificates.name} -n {namespace} --from-file=ca.crt=FILE"

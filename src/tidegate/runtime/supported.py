@@ -17,6 +17,7 @@ _FLUX = {
     ("source.toolkit.fluxcd.io", "GitRepository"), ("kustomize.toolkit.fluxcd.io", "Kustomization"),
     ("image.toolkit.fluxcd.io", "ImageRepository"), ("image.toolkit.fluxcd.io", "ImagePolicy"),
     ("image.toolkit.fluxcd.io", "ImageUpdateAutomation"), ("notification.toolkit.fluxcd.io", "Receiver"),
+    ("notification.toolkit.fluxcd.io", "Alert"), ("notification.toolkit.fluxcd.io", "Provider"),
 }  # fmt: skip
 _OURS = "tidegate.dev"
 _WHY = {
