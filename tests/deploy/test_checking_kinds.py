@@ -4,7 +4,8 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.files import MemoryFiles
-from tidegate.deploy.render import render, render_checked
+from tidegate.deploy.home_check import no_problems
+from tidegate.deploy.render import Wish, render
 
 POLICY = """
 apiVersion: image.toolkit.fluxcd.io/v1beta2
@@ -33,8 +34,8 @@ NO_DURATION = "'soon' is no duration: write numbers with the units ms, s, m or h
 def told(**files: str) -> str:
     tree = MemoryFiles({f"a/{name}.yaml": text.lstrip("\n").encode() for name, text in files.items()})
     with pytest.raises(InvalidInput) as caught:
-        render_checked(tree, "a")
-    assert render(tree, "a")
+        render(tree, Wish("a"), no_problems)
+    assert render(tree, Wish("a"))
     return str(caught.value)
 
 
@@ -78,4 +79,4 @@ def test_other_kinds_and_right_ones_pass():
     right = SOURCE.replace("soon", "1m")
     deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: many}\n"
     tree = MemoryFiles({"a.yaml": right.encode(), "b.yaml": deployment.encode()})
-    assert [obj["kind"] for obj in render_checked(tree, "")] == ["GitRepository", "Deployment"]
+    assert [obj["kind"] for obj in render(tree, Wish(""), no_problems)] == ["GitRepository", "Deployment"]

@@ -4,16 +4,15 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.files import MemoryFiles
-from tidegate.deploy.render import render_checked
+from tidegate.deploy.render import Wish, render
 from tidegate.kinds.strict import problems
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}}\n"
 
 
 def rendered(check=problems, **files):
-    return render_checked(
-        MemoryFiles({name.replace("__", "."): text.encode() for name, text in files.items()}), "", check
-    )
+    tree = MemoryFiles({name.replace("__", "."): text.encode() for name, text in files.items()})
+    return render(tree, Wish(""), check)
 
 
 def test_a_kind_that_there_is_not_is_refused_at_its_line():

@@ -9,7 +9,7 @@ import click
 from tidegate.base.files import FolderFiles, MemoryFiles
 from tidegate.cli.try_common import Request, answer_lines, field, jsonl_option, only, print_json, text_map
 from tidegate.deploy.kustomize.build import build
-from tidegate.deploy.render import render
+from tidegate.deploy.render import Wish, render
 from tidegate.kinds.objects import Object
 
 
@@ -38,7 +38,7 @@ def command(path: Path | None, root: Path | None, output: str, flux: bool, jsonl
     if not folder.is_relative_to(top):
         raise click.UsageError(f"{path} is not below {root}")
     name = folder.relative_to(top).as_posix().removeprefix(".")
-    objects = render(FolderFiles(top), name) if flux else build(FolderFiles(top), name)
+    objects = render(FolderFiles(top), Wish(name)) if flux else build(FolderFiles(top), name)
     if output == "json":
         print_json(objects)
     else:

@@ -12,6 +12,7 @@ from tidegate.base.steps import Step, reach
 from tidegate.deploy.health_wait import HEALTHY, Checks, HealthWait
 from tidegate.deploy.home_check import Check, no_problems
 from tidegate.deploy.inventory import in_order, inventory_of, may_prune, owned, to_prune, union
+from tidegate.deploy.variables import variables_of
 from tidegate.engine.clock import rfc3339
 from tidegate.engine.finalizers import FINALIZER
 from tidegate.engine.outcome import Context, Handled, Outcome, Ready, Stalled, Trigger, Waiting
@@ -30,10 +31,13 @@ KEEPERS = frozenset({(SOURCE_GROUP, SOURCE_KIND), (GROUP, KIND)})
 DEPENDENCY_DELAY = 5.0
 Artifact = tuple[str, str | None]
 """The revision and the digest of what a source has."""
+MIRROR_PRUNE, WAIT_FOR_TERMINATION, ORPHAN = "MirrorPrune", "WaitForTermination", "Orphan"
+TERMINATION_DELAY = 1.0
 DEFAULT_NAMESPACE = "default"
 SUPPORTED = frozenset(
     {"interval", "retryInterval", "timeout", "path", "prune", "sourceRef", "targetNamespace", "suspend", "wait",
-     "healthChecks", "dependsOn", "force"}
+     "healthChecks", "dependsOn", "force", "deletionPolicy", "patches", "patchesStrategicMerge", "patchesJson6902",
+     "images", "components", "ignoreMissingComponents", "namePrefix", "nameSuffix", "commonMetadata", "postBuild"}
 )  # fmt: skip
 
 
@@ -79,7 +83,7 @@ class KustomizationController:
         # What is attempted is told while it is rendered; a failure of that is told after it.
         told, rendered = await asyncio.gather(
             self._attempt(obj, revision, ctx),
-            self._render(obj, spec, source, (revision, digest)),
+            self._render(obj, spec, source, (revision, digest), ctx),
             return_exceptions=True,
         )
         if isinstance(told, BaseException):
@@ -113,20 +117,22 @@ class KustomizationController:
         merged = merge(present, conditions, generation=generation, now=rfc3339(ctx.clock.now()))
         await ctx.store.patch_status(key_of(obj), {**(more or {}), "conditions": merged}, manager=self.name)
 
-    async def _render(self, obj: Object, spec: Kustomization, source: ObjectKey, artifact: Artifact) -> list[Object]:
+    async def _render(
+        self, obj: Object, spec: Kustomization, source: ObjectKey, artifact: Artifact, ctx: Context
+    ) -> list[Object]:
+        variables = await variables_of(spec, ctx.store)
         files = await self._trees.open(source, *artifact)
 
         def rendered() -> list[Object]:
             # A megabyte, for those who deploy; in the thread, since reading it takes longer than the loop may stand.
-            from tidegate.deploy.render import render_checked  # noqa: PLC0415
+            from tidegate.deploy.render import Wish, render  # noqa: PLC0415
 
             with files:
-                path = spec.path.removeprefix("./").strip("/").removeprefix(".")
-                return render_checked(files, path, self._check)
+                return render(files, Wish.of(spec, variables), self._check)
 
         objects = await asyncio.to_thread(rendered)
         owner = key_of(obj)
-        return [owned(_placed(found, spec.target_namespace), owner.name, owner.namespace) for found in objects]
+        return [owned(_placed(found), owner.name, owner.namespace) for found in objects]
 
     async def _keep(self, objects: list[Object]) -> tuple[list[Object], list[str]]:
         """The objects without the fields that the live ones keep, and where those are otherwise than in Git."""
@@ -223,14 +229,27 @@ class KustomizationController:
         return [f"{key}: {reason}" for key, reason in reasons if reason]
 
     async def _finalize(self, obj: Object, ctx: Context) -> Outcome:
-        """Delete what was applied, if prune says so, then let the object go."""
+        """Delete what was applied, if the policy and prune say so, then let the object go."""
         spec = obj.get("spec") or {}
-        if spec.get("prune") and not spec.get("suspend"):
-            inventory = (obj.get("status") or {}).get("inventory")
-            await self._prune(obj, list(reversed(keys_of(inventory))))
+        policy = spec.get("deletionPolicy") or MIRROR_PRUNE
+        goes = spec.get("prune") if policy == MIRROR_PRUNE else policy != ORPHAN
+        if goes and not spec.get("suspend"):
+            keys = list(reversed(keys_of((obj.get("status") or {}).get("inventory"))))
+            await self._prune(obj, keys)
+            if policy == WAIT_FOR_TERMINATION and await self._any_is_there(obj, keys):
+                return Handled(requeue_after=TERMINATION_DELAY)
         remaining = [name for name in obj["metadata"].get("finalizers") or [] if name != FINALIZER]
         await ctx.store.patch(key_of(obj), {"metadata": {"finalizers": remaining or None}}, manager=self.name)
         return Handled()
+
+    async def _any_is_there(self, obj: Object, keys: list[ObjectKey]) -> bool:
+        """Whether something that was to be pruned still ends."""
+        owner = key_of(obj)
+        for key in keys:
+            with contextlib.suppress(NotFound):
+                if may_prune(await self._workloads.get(key), owner.name, owner.namespace):
+                    return True
+        return False
 
 
 def _held(kept: list[str]) -> Condition | None:
@@ -280,13 +299,13 @@ def _asked(obj: Object) -> object:
     return metadata.get("uid"), metadata.get("generation"), metadata.get("deletionTimestamp"), requested
 
 
-def _placed(obj: Object, target_namespace: str | None) -> Object:
+def _placed(obj: Object) -> Object:
     """The object with the namespace in which it is applied; none where the kind has none."""
     metadata = dict(obj.get("metadata") or {})
     present = metadata.pop("namespace", None)
     namespaced = is_namespaced(str(obj["apiVersion"]), str(obj["kind"]))
     if namespaced or (namespaced is None and present):
-        metadata["namespace"] = target_namespace or present or DEFAULT_NAMESPACE
+        metadata["namespace"] = present or DEFAULT_NAMESPACE
     return {**obj, "metadata": metadata}
 
 

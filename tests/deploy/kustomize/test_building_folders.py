@@ -5,7 +5,7 @@ import pytest
 from tidegate.base.errors import LimitExceeded
 from tidegate.base.files import FolderFiles, MemoryFiles
 from tidegate.deploy.kustomize import resource
-from tidegate.deploy.render import render
+from tidegate.deploy.render import Wish, render
 
 HEAD = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
 COMPONENT = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
@@ -160,14 +160,14 @@ def test_a_plain_folder_is_all_its_manifests_to_flux():
         "apps/.github/workflows/ci.yaml": b"on: push",
         "other/c.yaml": CM.format("c").encode(),
     }
-    found = render(MemoryFiles(files), "apps")
+    found = render(MemoryFiles(files), Wish("apps"))
     assert names(found) == [("ConfigMap", "z"), ("ConfigMap", "b"), ("ConfigMap", "p-x")]
 
 
 def test_rendering_is_pure(tmp_path):
     (tmp_path / "cm.yaml").write_text(CM.format("a"))
     (tmp_path / "kustomization.yaml").write_text("namePrefix: p-\nresources: [cm.yaml]\n")
-    first, second = (render(FolderFiles(tmp_path), "") for _ in range(2))
+    first, second = (render(FolderFiles(tmp_path), Wish("")) for _ in range(2))
     assert first == second == [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "p-a"}}]
 
 
@@ -184,7 +184,7 @@ def test_bases_of_bases_that_multiply_are_refused(monkeypatch):
             below = f"../l{level - 1}" if level == 1 else f"../l{level - 1}-a, ../l{level - 1}-b"
             tree[f"l{level}-{side}/kustomization.yaml"] = f"namePrefix: {side}-\nresources: [{below}]".encode()
     with pytest.raises(LimitExceeded, match="100 objects"):
-        render(MemoryFiles(tree), "l29-a")
+        render(MemoryFiles(tree), Wish("l29-a"))
 
 
 @pytest.mark.parametrize("rest", [" {a: b}", "-", " !!map", " &a", "foo", " |"])

@@ -19,6 +19,7 @@ from tidegate.deploy.kustomize.labels import label_specs, set_entries, set_repli
 from tidegate.deploy.kustomize.names import add_prefix, add_suffix
 from tidegate.deploy.kustomize.namespaces import set_namespace
 from tidegate.deploy.kustomize.ordering import sort
+from tidegate.deploy.kustomize.overlay import Overlay
 from tidegate.deploy.kustomize.patches import apply_json6902, apply_patches_entry, apply_strategic
 from tidegate.deploy.kustomize.plugins import add_hashes, generated, transform
 from tidegate.deploy.kustomize.reading import read_resources
@@ -50,17 +51,21 @@ def build(files: Files, path: str, *, restricted: bool = True, plain_folders: bo
     return [found.data for found in build_resources(files, path, restricted=restricted, plain_folders=plain_folders)]
 
 
-def build_resources(files: Files, path: str, *, restricted: bool = True, plain_folders: bool = False) -> list[Resource]:
+def build_resources(
+    files: Files, path: str, *, restricted: bool = True, plain_folders: bool = False, overlay: Overlay | None = None
+) -> list[Resource]:
     """The objects of the folder `path`, in kustomize's order, each with the file that it was read from.
 
     `restricted` keeps a kustomization's files in or below its folder, as `kustomize build` does. With `plain_folders`
-    a folder without a kustomization file stands for the YAML files below it, as Flux takes it. InvalidInput and
-    NotFound name the file, line and field at fault.
+    a folder without a kustomization file stands for the YAML files below it, as Flux takes it; `overlay` is what its
+    Kustomization says on top. InvalidInput and NotFound name the file, line and field at fault.
     """
     folder = Folder(files, path.strip("/"), restricted=restricted)
     if folder.path and not files.is_dir(folder.path):
         raise NotFound(f"there is no folder {path!r}")
     kustfile = _load(folder, plain_folders=plain_folders)
+    if overlay is not None:
+        kustfile = overlay.over(kustfile, folder.has_folder)
     resources = ResourceMap()
     configuration = Configuration()
     _Target(folder, kustfile).accumulate(resources, configuration)

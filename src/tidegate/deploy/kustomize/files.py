@@ -59,6 +59,11 @@ class Folder:
         path = _joined(self.path, name)
         return path is not None and not name.startswith("/") and self._files.is_file(path)
 
+    def has_folder(self, name: str) -> bool:
+        """Whether there is a folder of that path from here."""
+        path = _joined(self.path, name)
+        return path is not None and self._files.is_dir(path)
+
     def sub(self, name: str, where: Where | None = None) -> Folder:
         """Another folder, by its path from here; NotFound, or InvalidInput for a cycle or a remote one."""
         if is_remote(name):

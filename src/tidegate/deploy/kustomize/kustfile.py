@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, Where
 from tidegate.base.frozen import frozen
-from tidegate.base.yaml import Document, Schema, load_documents
+from tidegate.base.yaml import Document, Schema, field_path, load_documents
 from tidegate.deploy.kustomize.shapes import ANY, FLAG, INTEGER, TEXT, TEXT_MAP, TEXTS, fit, list_of, map_of, record
 
 KUSTOMIZATION, COMPONENT = "Kustomization", "Component"
@@ -58,11 +59,14 @@ _HELM = ("helmGlobals", "helmCharts", "helmChartInflationGenerator")
 
 @frozen
 class Kustfile:
-    """A kustomization file. `fields` are as kustomize documents them; absent ones are absent."""
+    """A kustomization file. `fields` are as kustomize documents them; absent ones are absent. Of a list in `added` the
+    items from that index on come from the spec of a Flux Kustomization.
+    """
 
     file: str
     fields: Mapping[str, Any]
     document: Document | None = None
+    added: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -82,7 +86,10 @@ class Kustfile:
         return str(self.fields.get(name) or "")
 
     def where(self, *path: str | int) -> Where:
-        """The place of a field in the file."""
+        """The place of a field in the file, or in the spec that it came from."""
+        name, *rest = path
+        if rest and isinstance(rest[0], int) and rest[0] >= self.added.get(str(name), rest[0] + 1):
+            return Where(field=field_path(("spec", name, rest[0] - self.added[str(name)], *rest[1:])))
         return self.document.where(path) if self.document else Where(self.file)
 
 

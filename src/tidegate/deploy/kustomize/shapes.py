@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
-from tidegate.base.errors import InvalidInput
+from tidegate.base.errors import InvalidInput, Where
 from tidegate.base.frozen import frozen
-from tidegate.base.yaml import Document, Path
+from tidegate.base.yaml import Path
+
+
+class Places(Protocol):
+    """Knows where a value and its key were written: a document does."""
+
+    def where(self, path: Path = ()) -> Where: ...
+
+    def where_key(self, path: Path) -> Where: ...
 
 
 @frozen
@@ -41,7 +49,7 @@ def record(**fields: Shape) -> Shape:
 TEXTS, TEXT_MAP = list_of(TEXT), map_of(TEXT)
 
 
-def fit(value: Any, shape: Shape, document: Document, path: Path = ()) -> Any:
+def fit(value: Any, shape: Shape, document: Places, path: Path = ()) -> Any:
     """`value` with its fields' names as the shape spells them (their case does not matter, and of two spellings the one
     that sorts last counts); null ones are left out.
 
@@ -60,7 +68,7 @@ def fit(value: Any, shape: Shape, document: Document, path: Path = ()) -> Any:
     raise InvalidInput(f"must be {_WORDS.get(shape.kind, 'a mapping')}", where=document.where(path))
 
 
-def _fit_record(value: dict[str, Any], fields: Mapping[str, Shape], document: Document, path: Path) -> dict[str, Any]:
+def _fit_record(value: dict[str, Any], fields: Mapping[str, Shape], document: Places, path: Path) -> dict[str, Any]:
     names = {name.lower(): name for name in fields}
     result = {}
     for key, item in sorted(value.items()):
