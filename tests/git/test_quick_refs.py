@@ -6,8 +6,9 @@ import httpx2
 import pytest
 from tests.oci.fake_registry import streamed
 
-from tidegate.git.quick_refs import QuickRefs, is_plain, parse_answer, question
+from tidegate.git.quick_refs import QuickRefs, parse_answer, question
 from tidegate.git.remote import Credentials, Remote
+from tidegate.git.smart_http import is_plain
 
 URL = "https://git.example/acme/shop.git"
 ONE, TWO = "1" * 40, "2" * 40
@@ -96,7 +97,7 @@ async def test_whoever_refuses_or_is_away_is_asked_again(answer):
 
 
 async def test_an_answer_without_end_is_not_read(monkeypatch):
-    monkeypatch.setattr("tidegate.git.quick_refs.ANSWER_LIMIT", 1000)
+    monkeypatch.setattr("tidegate.git.smart_http.ANSWER_LIMIT", 1000)
     transport, _ = host(says(*(f"{ONE} refs/heads/{number}" for number in range(100))))
     assert await QuickRefs(transport).ask(Remote(URL), ["refs/heads/main"], timeout=10) is None
 

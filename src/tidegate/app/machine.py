@@ -71,7 +71,7 @@ from tidegate.serve.hooks import HooksDoor, hooks_only
 from tidegate.serve.kubernetes.definitions import store_definitions
 from tidegate.serve.kubernetes.door import KubernetesDoor
 from tidegate.serve.listen import LOOPBACK, Tls, bind, port_of, serve
-from tidegate.serve.own_tags import OwnTags
+from tidegate.serve.own_images import OwnImages
 from tidegate.serve.page import Page
 from tidegate.serve.pod_logs import Logs
 from tidegate.serve.push_feed import PushFeed, Wiring
@@ -142,7 +142,7 @@ class App:
         blobs = BlobStore(self.home.registry)
         self.registry_door = RegistryDoor(blobs, self.authorizer, self.hints.tagged)
         self.hooks = Hooks(store, self.clock)
-        self.tag_source = OwnTags(blobs, self.registries, registry)
+        self.images = OwnImages(blobs, self.registries, registry)
         self._manager: Manager | None = None
 
     @classmethod
@@ -169,7 +169,7 @@ class App:
         facts = FactsCache(self.home.facts)
         policies = ImagePolicyController(tags, self.registry, facts)
         origins = Origins(Mirrors(self.home.mirrors), self.repositories.by_url, self.hints.pushed)
-        updates = ImageUpdateAutomationController(origins, partial(revision_of_image, self.registry))
+        updates = ImageUpdateAutomationController(origins, partial(revision_of_image, self.images))
         controllers = [*await self._controllers(tags, origins, policies, updates), *runtime.controllers]
         names = sorted({controller.name for controller in controllers})
         self.controller_logs.start(names)
@@ -253,7 +253,7 @@ class App:
         return [
             GitRepositoryController(origins, trees, Announcements().of_push),
             KustomizationController(trees, LocalWorkloads(self.store), strict.problems),
-            ImageRepositoryController(self.tag_source, tags, told=self.registries),
+            ImageRepositoryController(self.images, tags, told=self.registries),
             policies,
             updates,
             ReceiverController(),

@@ -85,9 +85,10 @@ def dying_with_parent(
     if setpriv is None:
         return list(argv), die_with_parent
     program = argv[0] if cwd is None or "/" not in argv[0] else str(cwd / argv[0])
-    if shutil.which(program, path=env.get("PATH", os.defpath)) is None:
+    found = shutil.which(program, path=env.get("PATH", os.defpath))
+    if found is None:
         raise FileNotFoundError(argv[0])
-    return [setpriv, "--pdeathsig", "KILL", "--", *argv], None
+    return [setpriv, "--pdeathsig", "KILL", "--", found, *argv[1:]], None
 
 
 @cache

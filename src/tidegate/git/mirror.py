@@ -16,6 +16,7 @@ from tidegate.base.errors import CommandFailed, Conflict, Denied, InvalidInput, 
 from tidegate.git import command
 from tidegate.git.command import TOLERATED_FSCK
 from tidegate.git.names import branch_ref, check_object_id, check_ref, is_object_id
+from tidegate.git.quick_push import QuickPushes
 from tidegate.git.remote import Remote, access, explain, fetching, pushing
 from tidegate.git.repository import Repository
 from tidegate.git.words import plain, said_by_remote, without_secrets
@@ -88,6 +89,7 @@ class Mirrors:
         self._root = root
         self._locks: dict[str, asyncio.Lock] = {}
         self._ready: set[str] = set()
+        self._quick = QuickPushes()
 
     def path(self, url: str) -> Path:
         """Where a URL's mirror is: a name for people, then a digest of the whole URL."""
@@ -143,13 +145,37 @@ class Mirrors:
         ref = branch_ref(branch)
         if expected is not None and not owned and not await repository.is_ancestor(expected, commit):
             raise Conflict(f"{commit[:12]} is not built on {expected[:12]}, so pushing it would lose commits")
+        if expected is None or options or not await self._quickly(repository, remote, commit, ref, expected, timeout):
+            await self._by_git(repository, remote, commit, ref, expected, options, timeout)
+        await self._follow(repository, ref, commit)
+
+    async def _quickly(
+        self, repository: Repository, remote: Remote, commit: str, ref: str, expected: str, timeout: float
+    ) -> bool:
+        """Whether it was pushed by a request of ours; raises as `push` does, where it was refused."""
+        report = await self._quick.push(repository.path, remote, commit, ref, expected, timeout=timeout)
+        if report is None or report.reason is None:
+            return report is not None
+        words = report.as_git_tells(remote.url, commit, ref)
+        error = CommandFailed("the push was refused", exit_code=1, output=command.redact(words))
+        raise explain_push(without_secrets(error, remote.credentials), remote.url, ref.removeprefix("refs/heads/"))
+
+    async def _by_git(
+        self,
+        repository: Repository,
+        remote: Remote,
+        commit: str,
+        ref: str,
+        expected: str | None,
+        options: Sequence[str],
+        timeout: float,
+    ) -> None:
         with access(remote) as way:
             argv = push_argv(
                 repository.path, remote.url, commit, ref, expected,
                 options=options, protocols=way.protocols, config=way.config,
             )  # fmt: skip
-            await _pushed(argv, remote, branch, way.env, timeout)
-        await self._follow(repository, ref, commit)
+            await _pushed(argv, remote, ref.removeprefix("refs/heads/"), way.env, timeout)
 
     async def push_to(
         self,
