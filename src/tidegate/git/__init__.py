@@ -1,3 +1,3 @@
-"""Talks to git, and nothing else does: through the `git` program, but for what one request over HTTP does at once, asking
-where refs are (`quick_refs`) and pushing a few commits (`quick_push`).
+"""Talks to git, and nothing else does: through the `git` program, but for what one request over HTTP does at once:
+asking where refs are (`quick_refs`), pushing a few commits (`quick_push`).
 """
