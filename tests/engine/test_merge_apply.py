@@ -132,6 +132,37 @@ def test_what_an_updater_removes_nobody_owns():
     assert owned_by(noted, "editor", "Update") is None
 
 
+def scanned(live, time, revision="7"):
+    return live | {"status": {"lastScanResult": {"scanTime": time, "revision": revision}, "suspended": "False"}}
+
+
+@pytest.mark.parametrize("others", [[], ["somebody"], ["somebody", "nobody"]])
+@pytest.mark.parametrize("fields", [{"f:lastScanResult": {"f:scanTime": {}}}, {"f:suspended": {}}, {"f:own": {}}])
+@pytest.mark.parametrize("revision", ["7", "8"])
+def test_writing_again_notes_what_the_long_way_notes(monkeypatch, others, fields, revision):
+    def note(before, after, now):
+        return note_update(before, after, manager="scanner", now=now, subresource="status")
+
+    live = note_update({}, config_map({"a": "1"}), manager="editor", now=NOW)
+    live = note(live, scanned(live, "1"), NOW)
+    for number, other in enumerate(others):
+        line = {"manager": other, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1"}
+        line |= {"time": f"2026-01-15T12:0{number}:00Z", "fieldsV1": {"f:status": fields}, "subresource": "status"}
+        live["metadata"]["managedFields"].insert(0, line)
+    short = note(live, scanned(live, "2", revision), LATER)
+    monkeypatch.setattr(merge_apply, "_written_again", lambda *_: None)
+    assert short == note(live, scanned(live, "2", revision), LATER)
+
+
+def test_lines_that_are_none_are_left_out_by_a_write():
+    live = note_update({}, config_map({"a": "1"}), manager="editor", now=NOW)
+    live["metadata"]["managedFields"] += [{}, {"manager": "x", "operation": "Update", "fieldsV1": "f:data"}]
+    noted = note_update(live, live | {"data": {"a": "1", "b": "1"}}, manager="somebody", now=LATER)
+    assert [line["manager"] for line in noted["metadata"]["managedFields"]] == ["editor", "somebody"]
+    again = note_update(noted, noted | {"data": {"a": "1", "b": "2"}}, manager="somebody", now=LATER)
+    assert owned_by(again, "somebody", "Update") == {"f:data": {"f:b": {}}}
+
+
 def test_null_in_a_configuration_is_nothing():
     config = config_map({"a": "1"})
     config["metadata"]["creationTimestamp"] = None

@@ -20,6 +20,8 @@ from tidegate.engine.merge_fields import (
     compare,
     elements_of,
     fields_of,
+    has_all,
+    has_any,
     spell,
 )
 from tidegate.engine.merge_schema import MergeSchema, Path, merge_schema
@@ -149,14 +151,15 @@ def _with_identity(owned: Object, obj: Object) -> Object:
 
 def note_update(before: Mapping[str, Any], after: Object, *, manager: str, now: str, subresource: str = "") -> Object:
     """`after` with the ownership that a create, update or patch by `manager` leads to: it owns what it changed."""
-    entries = entries_of(after)
     difference = compare(ownable(before), ownable(after), _schema(after))
     written, removed = difference.written, difference.removed
     if not written and not removed:
         return after
     identity = (manager, UPDATE, subresource)
+    if not removed and (again := _written_again(after, identity, written, now)) is not None:
+        return again
     result, own = [], NOTHING
-    for entry in entries:
+    for entry in entries_of(after):
         if entry.identity == identity:
             own = entry.fields
         else:
@@ -164,6 +167,24 @@ def note_update(before: Mapping[str, Any], after: Object, *, manager: str, now: 
     owned = own.without(removed) | written
     result.append(Entry(manager, UPDATE, subresource, str(after.get("apiVersion")), now, owned))
     return with_entries(after, result)
+
+
+def _written_again(after: Object, identity: tuple[str, str, str], written: Fields, now: str) -> Object | None:
+    """`after` where its manager alone owns what it has written, as with a scan's time: only the line's time is another.
+    None where there is more to note.
+    """
+    others, own = [], None
+    for line in after["metadata"].get("managedFields") or ():
+        if (line.get("manager"), line.get("operation"), line.get("subresource", "")) == identity:
+            own = line
+        elif has_any(line.get("fieldsV1"), written):
+            return None
+        else:
+            others.append(line)
+    if own is None or own.get("apiVersion") != after.get("apiVersion") or not has_all(own.get("fieldsV1"), written):
+        return None
+    lines = sorted([*others, own | {"time": now}], key=lambda line: (str(line.get("operation")), str(line.get("time"))))
+    return after | {"metadata": after["metadata"] | {"managedFields": lines}}
 
 
 def apply(live: Object | None, config: Object, *, manager: str, force: bool, now: str, subresource: str = "") -> Object:

@@ -83,6 +83,22 @@ class Fields:
 NOTHING = Fields()
 
 
+def has_all(form: object, fields: Fields) -> bool:
+    """Whether a set in its FieldsV1 form has every one of `fields`; the rest of it is not read."""
+    if not isinstance(form, Mapping):
+        return False
+    members = all(name in form and (not form[name] or "." in form[name]) for name in fields.members)
+    return members and all(has_all(form.get(name), below) for name, below in fields.children.items())
+
+
+def has_any(form: object, fields: Fields) -> bool:
+    """Whether a set in its FieldsV1 form may have any of `fields`."""
+    if not isinstance(form, Mapping):
+        return False
+    members = any(name in form for name in fields.members)
+    return members or any(has_any(form.get(name), below) for name, below in fields.children.items())
+
+
 def _tidy(members: frozenset[str], children: Mapping[str, Fields]) -> Fields:
     return Fields(members, {name: below for name, below in children.items() if below})
 
@@ -223,6 +239,8 @@ def compare(before: object, after: object, schema: MergeSchema, path: Path = ())
 
 def same(left: object, right: object) -> bool:
     """Equality of JSON values, in which `1` and `true` are two things."""
+    if left is right:
+        return True
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
     if isinstance(left, list) and isinstance(right, list):

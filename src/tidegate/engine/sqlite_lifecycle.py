@@ -44,15 +44,21 @@ def plain_copy(obj: Mapping[str, Any]) -> Object:
     if len(text) > OBJECT_LIMIT:
         raise LimitExceeded(f"an object may have {OBJECT_LIMIT} bytes, not {len(text)}")
     value: Object = json.loads(text)
-    try:
-        count_values(value, VALUES_LIMIT)
-    except LimitExceeded:
-        raise LimitExceeded(f"an object may hold {VALUES_LIMIT} values, and this one holds more") from None
-    if _depth(value) > DEPTH_LIMIT:
+    opened = text.count("{") + text.count("[")  # so many maps and lists at most
+    if opened + text.count(",") >= VALUES_LIMIT:
+        _check_values(value)
+    if opened > DEPTH_LIMIT and _depth(value) > DEPTH_LIMIT:
         raise LimitExceeded(f"an object may be nested {DEPTH_LIMIT} levels deep")
     if not isinstance(value.get("metadata"), dict):
         raise InvalidInput("an object needs metadata", where=Where(field="metadata"))
     return value
+
+
+def _check_values(value: Object) -> None:
+    try:
+        count_values(value, VALUES_LIMIT)
+    except LimitExceeded:
+        raise LimitExceeded(f"an object may hold {VALUES_LIMIT} values, and this one holds more") from None
 
 
 def _depth(value: Any) -> int:

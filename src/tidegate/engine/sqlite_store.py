@@ -299,11 +299,11 @@ class SqliteStore:
                 woken.clear()
                 self._check_kept(position)
                 latest = self._tables.latest()
-                found = self._tables.changes_after(group, kind, namespace, position, PAGE)
+                found, more = self._tables.changes_after(group, kind, namespace, position, PAGE)
                 for change in found:
                     position = change.resource_version
                     yield change
-                if not found:
+                if not more:
                     position = latest
                     await woken.wait()
 

@@ -46,6 +46,7 @@ CREATE TABLE owners (
 CREATE INDEX owners_by_key ON owners (api_group, kind, namespace, name);
 CREATE TABLE garbage (sort TEXT NOT NULL, mark TEXT NOT NULL, PRIMARY KEY (sort, mark)) WITHOUT ROWID;
 """
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _KEY = "api_group = ? AND kind = ? AND namespace = ? AND name = ?"
 
 
@@ -111,6 +112,7 @@ class Tables:
 
     def __init__(self, connection: sqlite3.Connection):
         self._connection = connection
+        self._latest = self._last_version()
         self.touched: set[tuple[str, str]] = set()
         """Group and kind of whatever was written since somebody last cleared this."""
 
@@ -125,6 +127,7 @@ class Tables:
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+                self._latest = self._last_version()
                 raise
         except sqlite3.OperationalError as error:
             raise unavailable(error) from error
@@ -169,35 +172,37 @@ class Tables:
 
     def write(self, key: ObjectKey, obj: Object, *, before: Object | None) -> Object:
         """Store an object and its change; the answer carries its new resource version."""
-        version = self._change("ADDED" if before is None else "MODIFIED", key, obj, before)
+        data = _text(obj)
+        version = self._change("ADDED" if before is None else "MODIFIED", key, data, before)
         query = (
             "INSERT INTO objects (api_group, kind, namespace, name, uid, resource_version, data) "
             "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (api_group, kind, namespace, name) DO UPDATE SET "
             "resource_version = excluded.resource_version, data = excluded.data"
         )
-        data = _text(obj)
         self._connection.execute(query, (*_row_key(key), str(obj["metadata"]["uid"]), version, data))
-        self._note_kind(key, obj)
+        if before is None or before["apiVersion"] != obj["apiVersion"]:
+            self._note_kind(key, obj)
         if (() if before is None else _owner_uids(before)) != _owner_uids(obj):
             self._note_owners(key, _owner_uids(obj))
-        return _object(version, data)
+        return _in_version(version, obj)
 
     def remove(self, key: ObjectKey, obj: Object) -> Object:
         """Drop an object; the change holds its last state."""
-        version = self._change("DELETED", key, obj, obj)
+        version = self._change("DELETED", key, _text(obj), obj)
         self._connection.execute(f"DELETE FROM objects WHERE {_KEY}", _row_key(key))  # noqa: S608 - a constant
         self._note_owners(key, ())
-        return _object(version, _text(obj))
+        return _in_version(version, obj)
 
-    def _change(self, sort: str, key: ObjectKey, obj: Object, before: Object | None) -> int:
+    def _change(self, sort: str, key: ObjectKey, data: str, before: Object | None) -> int:
         labels = None if before is None else json.dumps(before["metadata"].get("labels") or {})
         query = (
             "INSERT INTO changes (type, api_group, kind, namespace, labels_before, data) "
             "VALUES (?, ?, ?, ?, ?, ?) RETURNING resource_version"
         )
-        row = (sort, key.group, key.kind, key.namespace, labels, _text(obj))
+        row = (sort, key.group, key.kind, key.namespace, labels, data)
         self.touched.add((key.group, key.kind))
-        return int(self._connection.execute(query, row).fetchone()[0])
+        self._latest = int(self._connection.execute(query, row).fetchone()[0])
+        return self._latest
 
     def _note_kind(self, key: ObjectKey, obj: Object) -> None:
         version = str(obj["apiVersion"]).rpartition("/")[2]
@@ -240,7 +245,10 @@ class Tables:
         self._connection.execute("DELETE FROM garbage WHERE sort = ? AND mark = ?", (sort, mark))
 
     def latest(self) -> int:
-        """The newest resource version."""
+        """The newest resource version; nobody else writes it."""
+        return self._latest
+
+    def _last_version(self) -> int:
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'changes'").fetchone()
         return int(row[0]) if row else 0
 
@@ -249,8 +257,10 @@ class Tables:
         row = self._connection.execute("SELECT min(resource_version) FROM changes").fetchone()
         return self.latest() if row[0] is None else int(row[0]) - 1
 
-    def changes_after(self, group: str, kind: str, namespace: str | None, version: int, limit: int) -> list[Change]:
-        """The next changes of a kind. Fewer than `limit` where they are large, none at the end."""
+    def changes_after(
+        self, group: str, kind: str, namespace: str | None, version: int, limit: int
+    ) -> tuple[list[Change], bool]:
+        """The next changes of a kind, and whether there may be more; fewer than `limit` where they are large."""
         query = (
             "SELECT resource_version, type, labels_before, data FROM changes "
             "WHERE api_group = ? AND kind = ? AND resource_version > ?"
@@ -259,8 +269,9 @@ class Tables:
         if namespace is not None:
             query += " AND namespace = ?"
             values.append(namespace)
-        rows, _ = _bounded(self._connection.execute(f"{query} ORDER BY resource_version LIMIT ?", [*values, limit]))
-        return [Change(row[0], row[1], _object(row[0], row[3]), _labels(row[2])) for row in rows]
+        rows, cut = _bounded(self._connection.execute(f"{query} ORDER BY resource_version LIMIT ?", [*values, limit]))
+        found = [Change(row[0], row[1], _object(row[0], row[3]), _labels(row[2])) for row in rows]
+        return found, cut or len(found) == limit
 
     def trim(self, keep: int, batch: int) -> None:
         """Drop the oldest changes but `keep`, at most `batch` at a time."""
@@ -304,13 +315,17 @@ def _owner_uids(obj: Object) -> tuple[str, ...]:
 def _text(obj: Object) -> str:
     """The stored form. The resource version is its row's, since SQLite gives it while writing."""
     metadata = {name: value for name, value in obj["metadata"].items() if name != "resourceVersion"}
-    return json.dumps(obj | {"metadata": metadata}, separators=(",", ":"), allow_nan=False)
+    return _encode(obj | {"metadata": metadata})
 
 
 def _object(version: int, data: str) -> Object:
     obj: Object = json.loads(data)
     obj["metadata"]["resourceVersion"] = str(version)
     return obj
+
+
+def _in_version(version: int, obj: Object) -> Object:
+    return obj | {"metadata": obj["metadata"] | {"resourceVersion": str(version)}}
 
 
 def _labels(text: str | None) -> Any:
