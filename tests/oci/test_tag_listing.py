@@ -119,6 +119,10 @@ async def test_page_of_too_many_values_is_refused_before_it_is_read(monkeypatch:
         b'{"tags": [1]}',
         b'{"tags": ["../x"]}',
         b'{"tags": ["a\\nb"]}',
+        b'{"tags": ["a\\n"]}',
+        b'{"tags": ["a", ""]}',
+        b'{"tags": ["a", null]}',
+        b'{"tags": ["%s"]}' % (b"a" * 129),
         b'{"tags": ["--upload-pack"]}',
     ],
 )

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import field
+from functools import lru_cache
 
 import httpx2
 
@@ -22,6 +23,7 @@ from tidegate.oci.credentials import Login
 
 TOKEN_LIMIT = 1024 * 1024
 """Bytes of a token endpoint's answer."""
+ENDPOINTS_KEPT = 256
 _VALUES_LIMIT = 10_000
 _DEFAULT_LIFE = 60.0
 _MARGIN = 10.0
@@ -65,6 +67,7 @@ class Endpoint:
         return self.insecure or is_loopback(httpx2.URL(self.url).host)
 
 
+@lru_cache(maxsize=ENDPOINTS_KEPT)
 def default_endpoint(host: str, *, insecure: bool = False, proxied: bool = False) -> Endpoint:
     """Where a registry is asked that nobody configured: at https, or, on this machine, in plain http as long as it does
     not turn out to speak TLS. What is `proxied` leaves this machine, whatever the host's name.

@@ -35,6 +35,7 @@ class _Kept:
     url: httpx2.URL
     headers: httpx2.Headers
     packed: bytes
+    length: int
     since: float
     used: float
 
@@ -64,6 +65,11 @@ class PageCache:
         found.used = now
         return found.etag
 
+    def length(self, key: Hashable) -> int:
+        """How many bytes `page` is going to unpack."""
+        found = self._pages.get(key)
+        return 0 if found is None else found.length
+
     def page(self, key: Hashable, etag: str) -> Page | None:
         """The page that has not changed; None where it has been forgotten meanwhile."""
         found = self._pages.get(key)
@@ -81,7 +87,7 @@ class PageCache:
             return
         now = self._monotonic()
         headers = httpx2.Headers({name: page.headers[name] for name in _KEPT_HEADERS if name in page.headers})
-        kept = _Kept(etag, page.url, headers, packed, now, now)
+        kept = _Kept(etag, page.url, headers, packed, len(page.body), now, now)
         if self._size + kept.size > BYTES_KEPT:
             for old in [one for one, found in self._pages.items() if now - found.used > _FORGOTTEN_SECONDS]:
                 self._forget(old)

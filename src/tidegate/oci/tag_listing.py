@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import ParamSpec, TypeVar
 
 from tidegate.base.errors import Unavailable
 from tidegate.oci.page_cache import Page, PageCache
@@ -13,6 +14,10 @@ from tidegate.oci.transport import Answer, Call, RegistryTransport
 
 TAGS_DEADLINE = 600.0
 _PAGE_SIZE = 1000  # ECR refuses more; others cut it to what they give
+SMALL = 64 * 1024
+"""Bytes of a page that is worked on without a thread: it takes less than a millisecond."""
+P = ParamSpec("P")
+T = TypeVar("T")
 _OK, _OK_OR_UNCHANGED, _OK_OR_REFUSED = frozenset({200}), frozenset({200, 304}), frozenset({200, 400})
 
 
@@ -41,8 +46,7 @@ class _Listing:
         query: str | None = f"n={_PAGE_SIZE}"
         while query is not None:
             page, is_new = await self._page(query)
-            # A page may hold 100 000 tags.
-            following = await asyncio.to_thread(pages.take, page.url, page.headers, page.body)
+            following = await _beside(len(page.body), pages.take, page.url, page.headers, page.body)
             if is_new:
                 await self._keep(query, page)
             query = None if following is None else following.decode("ascii", "replace")
@@ -57,7 +61,7 @@ class _Listing:
         answer = await self._ask(self._target(query), _OK_OR_UNCHANGED, {"if-none-match": etag})
         if answer.status == 200:
             return Page(answer.url, answer.headers, answer.body), True
-        same = await asyncio.to_thread(self._cache.page, key, etag)
+        same = await _beside(self._cache.length(key), self._cache.page, key, etag)
         return (same, False) if same is not None else (await self._whole(query), True)
 
     async def _whole(self, query: str) -> Page:
@@ -74,7 +78,7 @@ class _Listing:
     async def _keep(self, query: str, page: Page) -> None:
         if page.url.query != query.encode():
             return  # it is the answer to another question
-        packed = await asyncio.to_thread(zlib.compress, page.body, 1) if "etag" in page.headers else b""
+        packed = await _beside(len(page.body), zlib.compress, page.body, 1) if "etag" in page.headers else b""
         self._cache.keep(self._key(query), page, packed)
 
     def _key(self, query: str) -> Hashable:
@@ -82,3 +86,8 @@ class _Listing:
 
     def _target(self, query: str) -> str:
         return f"{self._path}?{query}"
+
+
+async def _beside(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Work on `size` bytes of a page, which may hold 100 000 tags: then in a thread."""
+    return work(*args, **kwargs) if size < SMALL else await asyncio.to_thread(work, *args, **kwargs)
