@@ -78,13 +78,16 @@ class WorkQueue(Generic[K]):
         return None, 0.0
 
     async def _until_changed(self, seconds: float | None) -> None:
-        waiters: set[asyncio.Task[object]] = {asyncio.create_task(self._changed.wait())}
-        if seconds is not None:
-            waiters.add(asyncio.create_task(self._clock.sleep(seconds)))
+        if seconds is None:
+            await self._changed.wait()
+            return
+        timer = asyncio.create_task(self._clock.sleep(seconds))
+        timer.add_done_callback(self._wake)
         try:
-            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+            await self._changed.wait()
         finally:
-            for waiter in waiters:
-                waiter.cancel()
-            # Not each awaited with its CancelledError suppressed: that would lose a cancellation of this very task.
-            await asyncio.gather(*waiters, return_exceptions=True)
+            timer.remove_done_callback(self._wake)
+            timer.cancel()
+
+    def _wake(self, _: object) -> None:
+        self._changed.set()
