@@ -7,14 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidegate.base.errors import InvalidInput
-from tidegate.kinds.semver import parse, parse_tag
+from tidegate.kinds.semver import RELEASE, parse, parse_tag
 from tidegate.kinds.semver_ranges import parse_range
 from tidegate.select.policy import Policy, select
 
 
 def admitted(text, *versions):
     wanted = parse_range(text)
-    return [version for version in versions if wanted.admits(parse(version))]
+    found = [version for version in versions if wanted.admits(parse(version))]
+    test, all_taken = wanted.test(), wanted.takes_prereleases
+    asked = [version for version in versions if all_taken or parse(version)[3] is RELEASE]
+    assert [version for version in asked if test(parse(version))] == [one for one in asked if one in found]
+    return found
 
 
 # "The basic comparisons are" =, !=, >, <, >=, <=; "=>" and "=<" are accepted too
@@ -180,6 +184,11 @@ def test_tags_that_are_versions(tag):
 )  # fmt: skip
 def test_tags_that_are_no_versions(tag):
     assert parse_tag(tag) is None
+
+
+@given(st.from_regex(r"v{0,2}[019]{0,4}(\.[019]{0,4}){1,3}(-[0a.]{0,3})?", fullmatch=True))
+def test_a_tag_is_the_version_that_its_text_is(tag):
+    assert parse_tag(tag) == (parse(tag) if tag.count(".") >= 2 else None)
 
 
 NUMBER = st.integers(0, 3)

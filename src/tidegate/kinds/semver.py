@@ -24,6 +24,8 @@ _VERSION = re.compile(
     r"(?:\+[0-9A-Za-z\-]+(?:\.[0-9A-Za-z\-]+)*)?"
 )
 _match = _VERSION.fullmatch
+_SMALL = {str(number): number for number in range(1_000)}
+"""The numbers that most versions are made of, by their text: looking one up takes a fifth of reading it."""
 
 
 def parse(text: str) -> Version | None:
@@ -47,7 +49,14 @@ def parse(text: str) -> Version | None:
 
 def parse_tag(tag: str) -> Version | None:
     """A tag as Flux reads it: what `parse` reads, but with at least two dots (`1.2` is no version)."""
-    return parse(tag) if tag.count(".") >= 2 else None
+    parts = tag.split(".", 2)
+    if len(parts) < 3:
+        return None
+    major, minor, patch = parts
+    major = major.removeprefix("v")
+    if major in _SMALL and minor in _SMALL and patch in _SMALL:
+        return _SMALL[major], _SMALL[minor], _SMALL[patch], RELEASE
+    return parse(tag)
 
 
 def _identifiers(prerelease: str) -> tuple[Identifier, ...] | None:

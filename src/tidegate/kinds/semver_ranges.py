@@ -60,6 +60,11 @@ class Range:
         """Whether any group names a prerelease, and so admits some."""
         return any(group.takes_prereleases for group in self.groups)
 
+    def test(self) -> Admits:
+        """`admits` for many versions, among which are prereleases only where the range takes some."""
+        only = self.groups[0].admits if len(self.groups) == 1 else ()
+        return only[0] if len(only) == 1 else self.admits
+
     def admits(self, version: Version) -> bool:
         """Whether a version is in the range."""
         release = version[3] is RELEASE

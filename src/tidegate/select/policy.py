@@ -112,7 +112,7 @@ def _ordered(policy: Policy, tags: Sequence[str]) -> tuple[int, bytearray]:
 def _by_semver(wanted: Range, tags: Sequence[str]) -> tuple[int, bytearray]:
     best: Version | None = None
     winner = -1
-    takes_prereleases, admits = wanted.takes_prereleases, wanted.admits
+    takes_prereleases, admits = wanted.takes_prereleases, wanted.test()
     reasons = bytearray([Reason.LOWER]) * len(tags)
     same: list[tuple[int, Version]] = []
     for index, tag in enumerate(tags):
