@@ -30,7 +30,8 @@ def test_the_difference_is_that_of_sets(found, stored, block):
 
 
 def check_difference(found, stored):
-    others, lost = differing(sorted(found), lines(stored))
+    listed, others, lost = differing(list(found), lines(stored))
+    assert list(listed) == sorted(found)
     assert others == sorted(found - stored)
     assert lost == len(stored - found)
 

@@ -20,7 +20,7 @@ from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.oci.blob_writer import BlobWriter
-from tidegate.oci.tag_folder import TagFolders
+from tidegate.oci.tag_folder import TagFolders, names_in
 from tidegate.oci.values import (
     FOREIGN_LAYER_PREFIXES,
     INDEX_TYPES,
@@ -288,7 +288,7 @@ def _hex(digest: str) -> str:
 def _names(folder: Path) -> list[str]:
     """What a folder holds, sorted, without files that are being written; nothing where there is no such folder."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - 100 000 tags
+        return names_in(folder)
     except FileNotFoundError:
         return []
 

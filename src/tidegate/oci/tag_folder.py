@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_left
 from pathlib import Path
 
 from tidegate.base.frozen import frozen
@@ -23,6 +24,15 @@ class _Listing:
     names: str
 
 
+def names_in(folder: Path) -> list[str]:
+    """What a folder holds, sorted, without files that are being written, whose names begin with a dot.
+    FileNotFoundError where there is no such folder.
+    """
+    names = sorted(os.listdir(folder))  # noqa: PTH208 - 100 000
+    del names[bisect_left(names, ".") : bisect_left(names, "/")]  # "/" comes next after "."
+    return names
+
+
 class TagFolders:
     """Lists folders, and keeps the list of the last one for as long as the folder stays as it is."""
 
@@ -30,9 +40,7 @@ class TagFolders:
         self._kept: _Listing | None = None
 
     def page(self, folder: Path, after: str | None, most: int) -> tuple[list[str], bool]:
-        """The first `most` names after `after`, sorted, and whether more follow; none where there is no such folder.
-        Files that are being written, whose names begin with a dot, are left out.
-        """
+        """The first `most` names after `after`, sorted, and whether more follow; none where there is no such folder."""
         names = self._names(folder)
         place = 0 if after is None else _place_after(names, after)
         found: list[str] = []
@@ -50,7 +58,7 @@ class TagFolders:
             kept = self._kept
             if kept is not None and (kept.folder, kept.changed) == (folder, changed):
                 return kept.names
-            listed = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208 - 100 000
+            listed = names_in(folder)
         except FileNotFoundError:
             return ""
         names = "\n".join([*listed, ""])

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidegate.base.frozen import frozen
-from tidegate.engine.file_tags import checksum, in_order
+from tidegate.engine.file_tags import checksum_in_order, is_in_order
 from tidegate.kinds.common import mapping
 from tidegate.scan.exclusion import excluding, kept
 from tidegate.scan.trust import Change
@@ -67,8 +67,7 @@ def answer_of(found: Sequence[str], exclusions: tuple[str, ...], good: Good | No
         tags = kept(found, exclusions)
         missed = [tag for tag in stored.split("\n")[:-1] if not excluded(tag)]
         return _listed(tags, Change.between(missed, tags))
-    found = in_order(found)
-    others, lost = differing(found, stored)
+    found, others, lost = differing(found, stored)
     added = kept(others, exclusions)
     change = Change(good.count, lost, len(added))
     if not lost and not added:
@@ -77,17 +76,24 @@ def answer_of(found: Sequence[str], exclusions: tuple[str, ...], good: Good | No
     return _listed([tag for tag in found if tag not in left_out] if left_out else found, change)
 
 
-def differing(found: Sequence[str], stored: str) -> tuple[list[str], int]:
-    """Which of the sorted tags `found` are not among the sorted lines `stored`, and how many of those are not found.
+def differing(found: Sequence[str], stored: str) -> tuple[Sequence[str], list[str], int]:
+    """The tags `found`, sorted; which of them are not among the sorted lines `stored`, and how many of those are not
+    found.
 
-    What is the same goes by in blocks, so that neither a list nor a set of 100 000 stored tags is made.
+    What is the same goes by in blocks, so that neither a list nor a set of 100 000 stored tags is made; and is sorted
+    as that is.
     """
     others: list[str] = []
     lost = place = 0
+    last = ""
     for start in range(0, len(found), BLOCK):
         block = found[start : start + BLOCK]
         text = "\n".join([*block, ""])
-        if stored.startswith(text, place):
+        same = stored.startswith(text, place)
+        if last > block[0] or not (same or is_in_order(block)):
+            return differing(sorted(found), stored)
+        last = block[-1]
+        if same:
             place += len(text)
             continue
         for tag in block:
@@ -99,8 +105,8 @@ def differing(found: Sequence[str], stored: str) -> tuple[list[str], int]:
                 place = end + 1
             else:
                 others.append(tag)
-    return others, lost + stored.count("\n", place)
+    return found, others, lost + stored.count("\n", place)
 
 
 def _listed(tags: Sequence[str], change: Change | None) -> Answer:
-    return Answer(len(tags), tuple(tags[: -LATEST_TAGS - 1 : -1]), checksum(tags), tags, change)
+    return Answer(len(tags), tuple(tags[: -LATEST_TAGS - 1 : -1]), checksum_in_order(tags), tags, change)

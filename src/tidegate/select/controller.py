@@ -44,7 +44,9 @@ UNREFERRED = "failed to get the referred ImageRepository"
 class ScannedTags(Protocol):
     """The part of the port Tags that selecting needs."""
 
-    async def get(self, repository: str) -> list[str]: ...
+    async def get(self, repository: str) -> list[str]:
+        """The tags of the last scan, sorted; TagsLost."""
+        ...
 
 
 class ImagePolicyController:
@@ -154,7 +156,7 @@ class ImagePolicyController:
         _check_scanned(found, repository, scanned.image)
         excluded = mapping(found.get("status")).get("observedExclusionList") or ()
         name = tags_name(str(repository), excluded, scanned.view)
-        return sorted(await self._tags.get(name), reverse=True)
+        return (await self._tags.get(name))[::-1]
 
     async def _conclude(self, question: Question, choice: Choice, tag: str, ctx: Context) -> Ready:
         spec, ref = question.spec, ImageRef(question.scanned.image, tag)
