@@ -19,7 +19,7 @@ OPERATIONS_LIMIT = 10_000
 def merge_patch(target: Any, patch: Any) -> Any:
     """RFC 7396: maps merge, null removes, anything else replaces."""
     if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
+        return copy.deepcopy(patch) if isinstance(patch, list) else patch
     merged = dict(target) if isinstance(target, Mapping) else {}
     for name, value in patch.items():
         if value is None:

@@ -93,7 +93,7 @@ class RegistryTransport:
         proxy: str = "",
     ):
         self._connect = connect
-        self._endpoint = endpoint
+        self._host = endpoint.host
         self._auth = auth
         self._budget_of = budget_of
         self._sleep = sleep
@@ -106,7 +106,7 @@ class RegistryTransport:
     @property
     def host(self) -> str:
         """The endpoint's host and port, for messages."""
-        return self._endpoint.host
+        return self._host
 
     async def call(self, call: Call) -> Answer:
         """Send and read the answer whole; retried, so `call` must be idempotent. Raises errors of base.errors."""
