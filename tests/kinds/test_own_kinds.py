@@ -4,7 +4,7 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.kinds.common import SourceReference
-from tidegate.kinds.runner import Runner
+from tidegate.kinds.runner import JobLimits, Runner
 from tidegate.kinds.workflow_run import JobStatus, RunStatus, StepStatus, WorkflowRun
 
 COMMIT = "a" * 40
@@ -24,6 +24,7 @@ def test_a_runners_defaults():
     model = Runner.from_object(obj("Runner", {"repository": "seadavdic/smartbiz"}))
     assert (model.isolation, model.max_jobs, model.suspend, model.secret_ref) == ("auto", 1, False, None)
     assert (model.variables, model.refs, model.source_ref) == ({}, {}, None)
+    assert (model.limits, model.timeout_seconds) == (JobLimits(), 24 * 3600)
 
 
 def test_a_runner_with_everything():
@@ -34,10 +35,37 @@ def test_a_runner_with_everything():
         "maxJobs": 3,
         "variables": {"A": "b"},
         "suspend": True,
+        "timeout": "90m",
+        "resources": {"limits": {"cpu": "1500m", "memory": "512Mi", "ephemeral-storage": "4G", "pids": 200}},
     }
     model = Runner.from_object(obj("Runner", spec, {"refs": {"refs/heads/main": COMMIT}}))
     assert model.source_ref == SourceReference("GitRepository", "flux-system")
     assert (model.max_jobs, model.refs) == (3, {"refs/heads/main": COMMIT})
+    assert model.limits == JobLimits(cpu=1.5, memory=2**29, storage=4 * 10**9, pids=200)
+    assert model.timeout_seconds == 5400
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"memory": "lots"}, "spec.resources.limits.memory: 'lots' is no quantity: write 500m, 2, 512Mi or 10Gi"),
+        ({"memory": "1Mi"}, "spec.resources.limits.memory: must be at least 16Mi"),
+        ({"cpu": 0}, "spec.resources.limits.cpu: must be at least 0.01"),
+        ({"pids": 3}, "spec.resources.limits.pids: must be at least 16"),
+        ({"ephemeral-storage": True}, "spec.resources.limits.ephemeral-storage: True is no quantity"),
+    ],
+)
+def test_a_limit_that_no_job_could_keep_is_refused(given, problem):
+    with pytest.raises(InvalidInput) as caught:
+        Runner.from_object(obj("Runner", {"repository": "o/n", "resources": {"limits": given}}))
+    assert problem in caught.value.explain()
+
+
+def test_an_unknown_limit_is_told():
+    model = Runner.from_object(
+        obj("Runner", {"repository": "o/n", "resources": {"limits": {"gpu": 1}, "requests": {}}})
+    )
+    assert set(model.unknown_fields) == {"spec.resources.limits.gpu", "spec.resources.requests"}
 
 
 SPEC = {

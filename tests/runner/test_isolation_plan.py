@@ -6,13 +6,14 @@ import pytest
 from tidegate.base.errors import InvalidInput, MissingTool
 from tidegate.base.sandbox import Capabilities, Missing
 from tidegate.runner import isolation as isolating
-from tidegate.runner.isolation import Isolation
+from tidegate.runner.isolation import Held, Isolation
 from tidegate.runner.layout import Layout
 from tidegate.runner.place import AGENT
 
 FULL = Capabilities(root=True, isolation=True, network=True, user_ranges=True)
 NONE = Capabilities(False, False, False, False, (Missing("no user namespaces", "sysctl -w x=1"),))
 HOME = Path("/opt/tidegate")
+HELD = Held({"core": 0}, ("/sys/fs/cgroup/x/cgroup.procs",), nice=10)
 
 
 def layout(isolation):
@@ -21,7 +22,7 @@ def layout(isolation):
 
 
 def sandbox(isolation, slot=0):
-    return isolating.sandbox(isolation, layout(isolation), slot, {"/etc/passwd": Path("/j/passwd")}, 2 * 1024**3)
+    return isolating.sandbox(isolation, layout(isolation), slot, {"/etc/passwd": Path("/j/passwd")}, HELD)
 
 
 def test_a_job_sees_its_own_folder_its_tmp_and_the_agent_alone():

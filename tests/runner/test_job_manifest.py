@@ -114,3 +114,22 @@ def test_the_pod_has_no_privilege_no_token_and_one_try():
             "capabilities": {"drop": ["ALL"]},
             "readOnlyRootFilesystem": True,
         }
+
+
+def test_a_runners_limits_are_the_containers_own():
+    limits = {"cpu": 1.5, "memory": 2**29, "storage": 4 * 2**30, "pids": 200, "jobs": 2}
+    spec = job_of(request(limits=limits), PLACE, RUN)["spec"]["template"]["spec"]
+    assert spec["containers"][0]["resources"] == {
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+        "limits": {"cpu": "1500m", "memory": "512Mi", "ephemeral-storage": "4Gi"},
+    }
+    assert spec["initContainers"][0]["resources"] == {"requests": {"cpu": "100m", "memory": "128Mi"}}
+
+
+def test_a_request_is_never_above_its_limit():
+    limits = {"cpu": 0.05, "memory": 2**26}
+    spec = job_of(request(limits=limits), PLACE, RUN)["spec"]["template"]["spec"]
+    assert spec["containers"][0]["resources"] == {
+        "requests": {"cpu": "50m", "memory": "64Mi"},
+        "limits": {"cpu": "50m", "memory": "64Mi"},
+    }

@@ -6,7 +6,6 @@ import pytest
 
 from tidegate.base.errors import InvalidInput
 from tidegate.runtime.services import COUNT, FIRST, PORTS, _candidates, _scheme, kept_ports, read_ports
-from tidegate.runtime.volumes import quantity
 
 
 def service(annotation: str | None) -> dict[str, Any]:
@@ -53,14 +52,6 @@ def test_kept_ports_are_read_back() -> None:
 )
 def test_the_scheme_of_the_url(number: int, port: dict[str, Any], scheme: str) -> None:
     assert _scheme(number, port) == scheme
-
-
-@pytest.mark.parametrize(
-    ("text", "result"),
-    [("64Mi", 2**26), ("1G", 10**9), ("500", 500), ("2Ki", 2048), (None, None), ("x", None), ("1Q", None)],
-)
-def test_quantities(text: object, result: int | None) -> None:
-    assert quantity(text) == result
 
 
 def test_ports_are_read_by_their_number() -> None:

@@ -133,7 +133,8 @@ class Sandbox:
     `uid`, `gid` and `groups` count inside `users`: files that the command is to own belong to `host_uid(…)`. Without
     `users` they are the host's own, and must not be root's. `limits` are names of setrlimit(2) in lower case
     (`nofile`, `nproc`, `as`, `fsize`, `core`), cut to what this process may give. `control` is the descriptor of an
-    inherited SOCK_SEQPACKET socket for `sandbox_stage.Init`. Mounts are made in the order tmpfs, then binds.
+    inherited SOCK_SEQPACKET socket for `sandbox_stage.Init`; `cgroups` are files of control groups (`cgroup.procs`)
+    that all of it is put into. Mounts are made in the order tmpfs, then binds.
     """
 
     root: HostRoot | FolderRoot | OverlayRoot = field(default_factory=HostRoot)
@@ -151,6 +152,8 @@ class Sandbox:
     limits: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_LIMITS))
     sys: bool = False
     shm: int = 64 * 1024 * 1024
+    cgroups: tuple[str, ...] = ()
+    nice: int = 0
     control: int | None = None
 
 
@@ -215,6 +218,8 @@ def _plan(spec: Sandbox, capabilities: Capabilities) -> dict[str, Any]:
         "limits": dict(spec.limits),
         "sys": spec.sys and spec.network == "none",
         "shm": spec.shm,
+        "cgroups": list(spec.cgroups),
+        "nice": spec.nice,
         "control": spec.control,
     }
 

@@ -540,6 +540,13 @@ def give_streams(owner: int) -> None:
             os.fchown(descriptor, owner, -1)
 
 
+def join_groups(plan: Plan) -> None:
+    """Into the control groups that were made for the sandbox, while their files are still in sight."""
+    for path in plan["cgroups"]:
+        write(path, "0")
+    os.nice(plan["nice"])
+
+
 def set_up(plan: Plan) -> None:
     """Everything between the fresh namespaces and the command."""
     Builder(plan).build()
@@ -562,6 +569,7 @@ def main() -> NoReturn:
     plan: Plan = json.loads(os.environ[PLAN_VARIABLE])
     environment = {name[len(ENV_PREFIX) :]: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
     try:
+        join_groups(plan)
         set_up(plan)
     except (SetupError, OSError) as error:
         fail(SETUP_FAILED, f"the sandbox could not be set up: {error}")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from fractions import Fraction
+from typing import Any
 
 from tidegate.base.frozen import frozen
+from tidegate.kinds import quantity
 from tidegate.kinds.common import LocalReference, Model, SourceReference, identity, local_reference, mapping
 from tidegate.kinds.fields import Fields
 from tidegate.kinds.objects import Object
@@ -14,12 +17,32 @@ from tidegate.kinds.objects import Object
 GROUP, KIND, VERSIONS = "tidegate.dev", "Runner", ("v1alpha1",)
 ISOLATIONS = ("auto", "none", "namespaces")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+", re.ASCII)
+DEFAULT_TIMEOUT = 24 * 3600.0
+LEAST_MEMORY, LEAST_PIDS, LEAST_STORAGE = 16 * 1024**2, 16, 1024**2
+"""Less would not hold what runs a job's steps."""
+
+
+@frozen
+class JobLimits:
+    """What all processes of one job may use together, in the terms of Kubernetes: cores, bytes of memory, bytes of its
+    folders on disk, processes and threads. None where nothing is said.
+    """
+
+    cpu: float | None = None
+    memory: int | None = None
+    storage: int | None = None
+    pids: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The form in which a job gets it."""
+        return {"cpu": self.cpu, "memory": self.memory, "storage": self.storage, "pids": self.pids}
 
 
 @frozen(kw_only=True)
 class Runner(Model):
     """Whose workflows run, and how. `repository` is `OWNER/NAME`; `source_ref` names a GitRepository to follow where
-    the repository is not hosted here; `refs` is the status: the last commit of each ref whose push was handled.
+    the repository is not hosted here; `timeout_seconds` is the most that a job may say for itself; `refs` is the
+    status: the last commit of each ref whose push was handled.
     """
 
     repository: str
@@ -27,6 +50,8 @@ class Runner(Model):
     suspend: bool = False
     isolation: str = "auto"
     max_jobs: int = 1
+    limits: JobLimits = JobLimits()
+    timeout_seconds: float = DEFAULT_TIMEOUT
     secret_ref: LocalReference | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     refs: Mapping[str, str] = field(default_factory=dict)
@@ -46,6 +71,8 @@ class Runner(Model):
             suspend=fields.flag("suspend"),
             isolation=fields.text("isolation", "auto", choices=ISOLATIONS),
             max_jobs=fields.integer("maxJobs", 1, least=1),
+            limits=_limits(fields.inside("resources").inside("limits")),
+            timeout_seconds=fields.seconds("timeout") or DEFAULT_TIMEOUT,
             secret_ref=local_reference(fields, "secretRef"),
             variables=fields.text_map("variables"),
             refs={str(ref): str(commit) for ref, commit in refs.items()},
@@ -57,3 +84,30 @@ def _source(fields: Fields) -> SourceReference:
     fields.raw("apiVersion")
     kind = fields.text("kind", "GitRepository", choices=("GitRepository",))
     return SourceReference(kind, fields.text("name", required=True), fields.optional_text("namespace"))
+
+
+def _limits(fields: Fields) -> JobLimits:
+    cpu = _amount(fields, "cpu", Fraction(1, 100), "0.01")
+    memory = _amount(fields, "memory", LEAST_MEMORY, quantity.shown(LEAST_MEMORY))
+    storage = _amount(fields, "ephemeral-storage", LEAST_STORAGE, quantity.shown(LEAST_STORAGE))
+    pids = _amount(fields, "pids", LEAST_PIDS, str(LEAST_PIDS))
+    return JobLimits(
+        cpu=float(cpu) if cpu is not None else None,
+        memory=int(memory) if memory is not None else None,
+        storage=int(storage) if storage is not None else None,
+        pids=int(pids) if pids is not None else None,
+    )
+
+
+def _amount(fields: Fields, name: str, least: Fraction | int, shown: str) -> Fraction | None:
+    """A quantity of at least `least`; None where it is absent or wrong."""
+    given = fields.raw(name)
+    if given is None:
+        return None
+    found = quantity.parse(given)
+    if found is None:
+        fields.wrong(name, f"{given!r} is no quantity: write 500m, 2, 512Mi or 10Gi")
+    elif found < least:
+        fields.wrong(name, f"must be at least {shown}")
+        return None
+    return found

@@ -30,9 +30,16 @@ AGENT_INSIDE = "/run/tidegate/agent.py"
 FIRST_RANGE = 0x6000_0000
 RANGE_SIZE = 65_536
 SLOTS = 1024
-GIB = 1024**3
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEFAULT_LIMITS = {"core": 0, "nproc": 1024, "nofile": 65_536, "fsize": 8 * GIB}
+
+
+@frozen
+class Held:
+    """How a job is held to its limits: those of each process (setrlimit(2)), control groups to join, its niceness."""
+
+    of_processes: Mapping[str, int]
+    entries: tuple[str, ...] = ()
+    nice: int = 0
 
 
 @frozen
@@ -67,12 +74,7 @@ def job_home(isolation: Isolation, outside: Path) -> str:
     return str(outside) if isolation.on_host else HOME_INSIDE
 
 
-def limits(memory: int) -> dict[str, int]:
-    """What each process of a job may use, on a machine with that much memory in bytes."""
-    return DEFAULT_LIMITS | {"data": max(memory * 3 // 4, GIB // 2)}
-
-
-def sandbox(isolation: Isolation, layout: Layout, slot: int, accounts: Mapping[str, Path], memory: int) -> Sandbox:
+def sandbox(isolation: Isolation, layout: Layout, slot: int, accounts: Mapping[str, Path], limits: Held) -> Sandbox:
     """What a job's place gets: the system read-only, its own folder, its own user, no network but its own loopback.
 
     `accounts` are files that stand for /etc/passwd and /etc/group.
@@ -95,7 +97,9 @@ def sandbox(isolation: Isolation, layout: Layout, slot: int, accounts: Mapping[s
         network="none" if isolation.capabilities.network else "host",
         hostname="runner",
         env=minimal_environment(),
-        limits=limits(memory),
+        limits=limits.of_processes,
+        cgroups=limits.entries,
+        nice=limits.nice,
     )
 
 

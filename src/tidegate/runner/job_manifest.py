@@ -15,6 +15,7 @@ from typing import Any
 
 from tidegate.base.frozen import frozen
 from tidegate.kinds.objects import Object
+from tidegate.kinds.quantity import shown
 from tidegate.runner.names import label, slug
 from tidegate.runner.request import JobRequest
 
@@ -27,6 +28,8 @@ FILE, SOURCE_FILE = "job.json", "source.json"
 FOLDER, SOURCE_FOLDER = "/var/run/tidegate", "/var/run/tidegate-source"
 WORK = "/work"
 USER = 65532
+CPU_REQUEST, MEMORY_REQUEST = 100, 128 * 1024**2
+"""Thousandths of a core, and bytes."""
 # A Job's name becomes the value of a label.
 NAME_LIMIT = 63
 GRACE = 120
@@ -93,7 +96,7 @@ def job_of(request: JobRequest, place: JobPlace, run: Object) -> Object:
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "initContainers": [_fetcher(place)],
-        "containers": [_container(place)],
+        "containers": [_container(place, request.limits)],
         "volumes": [
             _secret_volume("given", request, FILE),
             _secret_volume("source", request, SOURCE_FILE),
@@ -131,10 +134,23 @@ def _fetcher(place: JobPlace) -> dict[str, Any]:
     }
 
 
-def _container(place: JobPlace) -> dict[str, Any]:
+def _container(place: JobPlace, limits: Mapping[str, Any]) -> dict[str, Any]:
     return _program(place, CONTAINER, ["run-job", f"{FOLDER}/{FILE}", f"--work={WORK}"]) | {
         "volumeMounts": _mounts("given", FOLDER, "tmp"),
+        "resources": _resources(limits),
     }
+
+
+def _resources(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """What a Runner says of resources, in a container's own fields, and no request above them. Of processes these
+    have none: the kubelet's `podPidsLimit` counts.
+    """
+    cores = {"cpu": f"{round(limits['cpu'] * 1000)}m"} if limits.get("cpu") else {}
+    sizes = {"memory": limits.get("memory"), "ephemeral-storage": limits.get("storage")}
+    given = cores | {name: shown(size) for name, size in sizes.items() if size}
+    cpu = min(round((limits.get("cpu") or 1) * 1000), CPU_REQUEST)
+    memory = min(limits.get("memory") or MEMORY_REQUEST, MEMORY_REQUEST)
+    return {"requests": {"cpu": f"{cpu}m", "memory": shown(memory)}} | ({"limits": given} if given else {})
 
 
 def _program(place: JobPlace, name: str, arguments: list[str]) -> dict[str, Any]:
@@ -143,7 +159,7 @@ def _program(place: JobPlace, name: str, arguments: list[str]) -> dict[str, Any]
         "image": place.image,
         "args": arguments,
         "env": [{"name": "HOME", "value": WORK}],
-        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}},
+        "resources": _resources({}),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

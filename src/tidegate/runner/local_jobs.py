@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.base.errors import LimitExceeded, TidegateError
+from tidegate.base.cgroups import Cgroups, Group
+from tidegate.base.disk import DISK_FULL
+from tidegate.base.errors import LimitExceeded, TidegateError, Unavailable
 from tidegate.base.frozen import frozen
 from tidegate.base.masking import Masker
 from tidegate.base.sandbox import Sandbox
@@ -19,12 +23,14 @@ from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.ports import JobEvents
 from tidegate.kinds.platform import Platform
 from tidegate.runner import isolation as isolating
+from tidegate.runner import limits
 from tidegate.runner.actions.action import Services
 from tidegate.runner.contexts import in_job, runner_context, variables
 from tidegate.runner.evaluation import Evaluator
+from tidegate.runner.fence import Fence, machine
 from tidegate.runner.folder import JobFolder, give_away, remove
 from tidegate.runner.hashing import hash_files
-from tidegate.runner.isolation import Isolation
+from tidegate.runner.isolation import Held, Isolation
 from tidegate.runner.job import JobExecution
 from tidegate.runner.layout import Layout
 from tidegate.runner.logs import file_name
@@ -46,13 +52,26 @@ class _Open:
     folder: JobFolder
     place: Place
     owner: int
+    fence: Fence
 
 
 class LocalJobs:
-    """Runs jobs below the folder `root`; `hidden` are paths that no job may see (the home)."""
+    """Runs jobs below the folder `root`; `hidden` are paths that no job may see (the home). Where something else holds
+    jobs to their limits, `limited_by` is its name.
+    """
 
-    def __init__(self, root: Path, services: Services, clock: Clock, *, hidden: tuple[Path, ...] = ()):
+    def __init__(
+        self,
+        root: Path,
+        services: Services,
+        clock: Clock,
+        *,
+        hidden: tuple[Path, ...] = (),
+        limited_by: str = "",
+    ):
         self._root = root
+        self._limited_by = limited_by
+        self._cgroups: Cgroups | None = None
         self._services = services
         self._clock = clock
         self._hidden = hidden
@@ -61,6 +80,7 @@ class LocalJobs:
     async def sweep(self) -> None:
         """Delete what jobs of a process that died have left. Call it before the first job."""
         await asyncio.to_thread(remove, self._root)
+        await asyncio.to_thread(self._groups().sweep)
         for shelf in (self._services.artifacts, self._services.caches):
             if shelf is not None:
                 await asyncio.to_thread(shelf.sweep)
@@ -109,15 +129,18 @@ class LocalJobs:
             github=github,
             variables=variables(github, runner, layout, f"{isolating.SYSTEM_PATH}:{layout.programs}"),
             owner=opened.owner,
+            limits_said=opened.fence.said,
         )
         bench.at_step("1")
-        await bench.say(*_introduction(request, bench))
+        await bench.say(*_introduction(request, bench, self._limits_told(request, opened.fence)))
         await reporter.end(SUCCESS)
         contexts = {**request.contexts, "github": github, "runner": runner, "secrets": dict(request.secrets)}
         functions = {"hashfiles": hash_files(opened.folder, layout, self._clock)}
         evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts, functions))
         execution = JobExecution(evaluator, bench, self._services, events)
         outcome = await execution.run(first_number=2)
+        if opened.place.ended_because:
+            outcome = replace(outcome, conclusion=FAILURE, message=opened.place.ended_because)
         last = execution.last_number + 1
         await reporter.begin(last, COMPLETE)
         bench.at_step(str(last))
@@ -133,17 +156,55 @@ class LocalJobs:
         slot = self._take_slot()
         root = self._root / f"{file_name(request.run)}-{request.attempt}-{file_name(request.name)}"
         try:
-            layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot)
-            owner = isolating.owner(isolation, spec)
-            with JobFolder(layout.outside, owner) as folder:
-                place = await Place.open(lambda descriptor: isolating.start(isolation, spec, descriptor))
-                try:
-                    yield _Open(layout, folder, place, owner)
-                finally:
-                    await place.close()
+            async with self._fenced(request, root, slot) as (fence, held):
+                layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot, held)
+                owner = isolating.owner(isolation, spec)
+                with JobFolder(layout.outside, owner) as folder:
+                    place = await Place.open(lambda descriptor: isolating.start(isolation, spec, descriptor))
+                    try:
+                        if isolation.on_host:
+                            await asyncio.to_thread(_hold_on_host, place.pid, fence, held)
+                        async with self._watched(fence, place):
+                            yield _Open(layout, folder, place, owner, fence)
+                    finally:
+                        await place.close()
         finally:
             self._slots.discard(slot)
             await asyncio.to_thread(remove, root)
+
+    @asynccontextmanager
+    async def _fenced(self, request: JobRequest, root: Path, slot: int) -> AsyncIterator[tuple[Fence, Held]]:
+        """A job's limits, from before it begins until nothing of it is left."""
+        fence, held = await asyncio.to_thread(self._fence, request, root, slot)
+        try:
+            yield fence, held
+        finally:
+            await asyncio.to_thread(fence.group.remove)
+
+    def _fence(self, request: JobRequest, root: Path, slot: int) -> tuple[Fence, Held]:
+        self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        here = machine(self._root)
+        allowed = limits.bounds(request.limits, here)
+        if self._limited_by:
+            return Fence(allowed, Group(), root), Held({"core": 0})
+        if here.disk_free < allowed.floor:
+            raise Unavailable(limits.floor_reached(allowed), code=DISK_FULL)
+        group = self._groups().make(f"{slot}-{id(self):x}", allowed.group)
+        nice = 0 if group.holds("cpu") else limits.NICE
+        return Fence(allowed, group, root), Held(limits.of_processes(allowed, group, here), group.entries, nice)
+
+    def _watched(self, fence: Fence, place: Place) -> AbstractAsyncContextManager[None]:
+        return contextlib.nullcontext() if self._limited_by else fence.watching(place.pid, place.end)
+
+    def _limits_told(self, request: JobRequest, fence: Fence) -> list[str]:
+        if self._limited_by:
+            return [f"Limits: those of {self._limited_by}, {request.timeout_minutes:g} minutes"]
+        return limits.introduction(fence.bounds, fence.group, request.timeout_minutes)
+
+    def _groups(self) -> Cgroups:
+        if self._cgroups is None:
+            self._cgroups = Cgroups()
+        return self._cgroups
 
     def _take_slot(self) -> int:
         slot = next((number for number in range(isolating.SLOTS) if number not in self._slots), None)
@@ -174,7 +235,13 @@ class _Steps:
         self._shown = {}
 
 
-def _introduction(request: JobRequest, bench: Workbench) -> list[str]:
+def _hold_on_host(pid: int, fence: Fence, held: Held) -> None:
+    """Put a place that no sandbox is around under its limits, before it has started anything."""
+    fence.group.add(pid)
+    os.setpriority(os.PRIO_PROCESS, pid, held.nice)
+
+
+def _introduction(request: JobRequest, bench: Workbench, limits_told: list[str]) -> list[str]:
     """The lines with which a job's log begins."""
     kept_apart = "none: the job runs as Tidegate's own user" if request.isolation == "none" else "user and namespaces"
     granted = [f"{scope}: {level}" for scope, level in sorted(request.permissions.items())] or ["none"]
@@ -182,13 +249,14 @@ def _introduction(request: JobRequest, bench: Workbench) -> list[str]:
         f"Job: {request.name} ({request.file}, attempt {request.attempt})",
         f"Machine: {Platform.of_machine()}",
         f"Isolation: {kept_apart}",
+        *limits_told,
         "##[group]GITHUB_TOKEN Permissions",
         *granted,
         "##[endgroup]",
     ]
 
 
-def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int) -> tuple[Layout, Sandbox]:
+def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int, held: Held) -> tuple[Layout, Sandbox]:
     """Make a job's folders, its user's entries, and the files that it finds."""
     remove(root)
     repository = str(request.contexts["github"]["repository"]).rpartition("/")[2]
@@ -196,7 +264,7 @@ def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int) -
     for folder in (outside, tmp, staging):
         folder.mkdir(mode=0o755, parents=True)
     layout = Layout(outside, tmp, staging, isolating.job_home(isolation, outside), repository)
-    spec = isolating.sandbox(isolation, layout, slot, _accounts(root), _memory())
+    spec = isolating.sandbox(isolation, layout, slot, _accounts(root), held)
     owner = isolating.owner(isolation, spec)
     for folder in (outside, tmp):
         give_away(folder, owner)
@@ -222,7 +290,3 @@ def _accounts(root: Path) -> dict[str, Path]:
             path.chmod(0o644)
             accounts[target] = path
     return accounts
-
-
-def _memory() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

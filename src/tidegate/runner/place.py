@@ -96,6 +96,7 @@ class Place:
         self._start = start
         self._exits: dict[int, asyncio.Future[int]] = {}
         self._next = 0
+        self._reason = PLACE_ENDED
         self._ended = asyncio.Event()
         self._ready = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(self._listen())
@@ -140,7 +141,7 @@ class Place:
             socket.send_fds(self._connection, [message], [plan, write_end])
         except OSError as error:
             os.close(read_end)
-            raise Unavailable(PLACE_ENDED) from error
+            raise Unavailable(self._reason) from error
         finally:
             os.close(plan)
             os.close(write_end)
@@ -164,6 +165,26 @@ class Place:
             task.cancel()
         await asyncio.gather(self._listening, *self._draining, return_exceptions=True)
         self._connection.close()
+
+    @property
+    def pid(self) -> int:
+        """The process from which all others of the place come."""
+        return self._process.pid
+
+    @property
+    def ended_because(self) -> str:
+        """Why the place was ended before its time; empty where it was not."""
+        return "" if self._reason == PLACE_ENDED else self._reason
+
+    def end(self, reason: str) -> None:
+        """End everything in the place at once; whoever waits for a program gets the reason. Close it all the same."""
+        self._reason = reason
+        if self._start.on_host:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
+        elif self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def signal(self, identity: int, number: int) -> None:
         """Pass a signal on to a program's process group; nothing happens where the place has ended."""
@@ -213,7 +234,7 @@ class Place:
         self._ended.set()
         for future in (self._ready, *self._exits.values()):
             if not future.done():
-                future.set_exception(Unavailable(PLACE_ENDED))
+                future.set_exception(Unavailable(self._reason))
                 future.exception()  # whoever waits gets it; where nobody does, that is no fault
         self._exits.clear()
 

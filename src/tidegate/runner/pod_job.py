@@ -63,7 +63,7 @@ async def run_in_pod(given: Path, work: Path) -> None:
         bases=names["bases"],
         mirrors=names["mirrors"],
     )
-    jobs = LocalJobs(work / "jobs", services, SystemClock())
+    jobs = LocalJobs(work / "jobs", services, SystemClock(), limited_by="the Pod")
     # The Pod is the isolation: it holds this job alone, and has no privilege with which to make another wall.
     events.result(await jobs.run(replace(request, isolation="none").as_json(), events))
 

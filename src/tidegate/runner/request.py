@@ -16,7 +16,8 @@ class JobRequest:
     """One job of a run.
 
     `job` is its id in the workflow, `name` what people see (unique in the run); `workflow` is the text of the file
-    `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job.
+    `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job;
+    `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once.
     """
 
     run: str
@@ -30,6 +31,7 @@ class JobRequest:
     permissions: Mapping[str, str] = field(default_factory=dict)
     isolation: str = "auto"
     timeout_minutes: float = 360.0
+    limits: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = "flux-system"
 
     def as_json(self) -> dict[str, Any]:

@@ -232,6 +232,7 @@ class WorkflowRunController:
             cancelled=cancelled,
             secrets=prepared.secrets,
             carry=self._carrying(obj, progress),
+            most_minutes=prepared.runner.timeout_seconds / 60,
         )
         return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
 
@@ -278,6 +279,7 @@ class WorkflowRunController:
             permissions=permissions,
             isolation=prepared.runner.isolation,
             timeout_minutes=order.timeout_minutes,
+            limits=prepared.runner.limits.as_json() | {"jobs": prepared.runner.max_jobs},
         )
         reach(Step.JOB_STARTED)
         try:

@@ -204,6 +204,8 @@ class StepWork:
         finally:
             await output.end()
             await self._take(files, output, frame, result, kept)
+        for line in await asyncio.to_thread(self._bench.limits_said):
+            await self._bench.say(f"##[error]{line[:1].upper()}{line[1:]}.")
         if code != 0:
             raise _StepFailedError(f"Process completed with exit code {code}.")
         if output.refused:

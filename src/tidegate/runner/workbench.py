@@ -54,7 +54,9 @@ class JobState:
 
 
 class Workbench:
-    """A job's tools. `variables` is what every program finds in its environment; `owner` owns the job's files."""
+    """A job's tools. `variables` is what every program finds in its environment; `owner` owns the job's files;
+    `limits_said` tells what its limits have done since it was asked last.
+    """
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Workbench:
         github: Mapping[str, Any],
         variables: Mapping[str, str],
         owner: int,
+        limits_said: Callable[[], list[str]] = list,
     ):
         self.request = request
         self.layout = layout
@@ -78,6 +81,7 @@ class Workbench:
         self.github = github
         self.owner = owner
         self.state = JobState()
+        self.limits_said = limits_said
         self.abandoned = False
         self._place = place
         self._report = report

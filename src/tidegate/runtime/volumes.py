@@ -12,11 +12,11 @@ from tidegate.base.errors import Denied, InvalidInput, NotFound
 from tidegate.base.frozen import frozen
 from tidegate.base.sandbox import Bind, Tmpfs
 from tidegate.engine.ports import Store
+from tidegate.kinds import quantity
 from tidegate.runtime.podspec import Mount, PodSpec, Volume
 from tidegate.runtime.values import CONFIG_ERROR, entries
 
 MEMORY_DEFAULT = 64 * 1024 * 1024
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @frozen
@@ -59,7 +59,7 @@ def _make(volume: Volume, data: Mapping[str, bytes], place: Place) -> Path | Tmp
         return _host_path(volume, place)
     if volume.kind == "emptyDir":
         if volume.settings.get("medium") == "Memory":
-            return Tmpfs("", quantity(volume.settings.get("sizeLimit")) or MEMORY_DEFAULT)
+            return Tmpfs("", quantity.whole(volume.settings.get("sizeLimit")) or MEMORY_DEFAULT)
         _folder(folder, 0o777, place.owner)
         return folder
     _write(folder, volume, data, place.owner)
@@ -150,13 +150,3 @@ def _part(source: Path, mount: Mount, kind: str, place: Place) -> Path:
     if not path.resolve().is_relative_to(source.resolve()) or not path.exists():
         raise InvalidInput(f"subPath {mount.sub_path!r} is not in the volume {mount.volume}", code=CONFIG_ERROR)
     return path.resolve()
-
-
-def quantity(value: object) -> int | None:
-    """Bytes of a Kubernetes quantity such as `64Mi`; None where there is none, or it is no such number."""
-    text = str(value or "")
-    digits = text.rstrip("KMGTikm")
-    unit = text[len(digits) :]
-    if not digits.isdigit() or (unit and unit not in _UNITS):
-        return None
-    return int(digits) * _UNITS.get(unit, 1)
