@@ -2,7 +2,7 @@ import pytest
 
 from tidegate.base.masking import Masker
 from tidegate.runner.lines import LINE_LIMIT, LineSplitter
-from tidegate.runner.step_output import MASKS_LIMIT, StepOutput
+from tidegate.runner.step_output import COMMAND_LIMIT, MASKED_CHARACTERS, MASKS_LIMIT, StepOutput
 from tidegate.runner.workbench import JobState
 
 
@@ -51,7 +51,9 @@ async def test_commands_are_text_while_they_are_stopped():
 
 async def test_a_flood_of_masks_is_refused():
     lines, output = await taken(*(f"::add-mask::word-{number}" for number in range(MASKS_LIMIT + 1)))
-    assert lines == [f"##[error]a job may mask {MASKS_LIMIT} lines; this one is more"]
+    assert lines == [
+        f"##[error]a job may mask {MASKS_LIMIT} lines of {MASKED_CHARACTERS} characters in all; this is more"
+    ]
     assert output.refused
     _, output = await taken("::add-mask::" + "%0A".join(f"line-{number}" for number in range(MASKS_LIMIT + 1)))
     assert output.refused
@@ -87,3 +89,54 @@ async def test_of_a_long_line_nothing_is_lost():
     await output.take(pieces("é" * LINE_LIMIT * 2 + "sec"))
     await output.end()
     assert "".join(bench.lines) == "é" * LINE_LIMIT * 2 + "sec"
+
+
+async def test_a_long_command_is_read_whole_and_none_of_it_shown():
+    value = "k3y-" * LINE_LIMIT
+    bench = Bench()
+    output = StepOutput(bench)
+    await output.take(pieces(f"::add-mask::{value[:40_000]}\n::set-output name=a::{value}\nafter {value[:40_000]}"))
+    await output.end()
+    assert bench.lines == ["after ***"]
+    assert output.outputs == {"a": value}
+
+
+async def test_a_command_without_an_end_is_refused_and_held_no_longer():
+    bench = Bench()
+    output = StepOutput(bench)
+    splitter = LineSplitter()
+    for _ in range(3 * COMMAND_LIMIT // LINE_LIMIT):
+        await output.take(splitter.feed(b"::set-output name=a::" + b"x" * LINE_LIMIT))
+        assert len(output._held) <= COMMAND_LIMIT + 2 * LINE_LIMIT
+    await output.take(splitter.feed(b"\nnext\n"))
+    assert bench.lines == [f"##[error]a command is longer than {COMMAND_LIMIT} characters", "next"]
+    assert output.outputs == {}
+
+
+@pytest.mark.parametrize("secret", ["aa", "aaaa", "a" * 100])
+async def test_a_line_of_nothing_but_hidden_values_is_neither_shown_nor_kept(secret):
+    bench = Bench()
+    bench.masker.add(secret)
+    output = StepOutput(bench)
+    splitter = LineSplitter()
+    for _ in range(40):
+        await output.take(splitter.feed(b"a" * LINE_LIMIT))
+        assert len(output._held) <= 3 * LINE_LIMIT + len(secret)
+    await output.take(splitter.feed(b"a\nnext\n"))
+    assert bench.lines == ["*** (the rest of this line is hidden)", "next"]
+
+
+async def test_a_flood_of_long_masks_is_refused():
+    _, output = await taken("::add-mask::" + "x" * 40_000, "::add-mask::" + "y" * 40_000)
+    assert output.refused
+
+
+async def test_nothing_to_mask_is_no_failure():
+    lines, output = await taken("::add-mask::", "::add-mask::   ")
+    assert lines == ["##[warning]::add-mask:: has no value, so it hides nothing"] * 2
+    assert output.refused is None
+
+
+async def test_one_letter_can_be_masked():
+    lines, _ = await taken("::add-mask::e", "the letter", "***")
+    assert lines == ["th*** l***tt***r", "***"]

@@ -60,7 +60,6 @@ def test_a_line_means_what_the_runner_says(line: str, meaning: Meaning) -> None:
         "::add-path::/x",
         "::set-output::x",
         "::echo::maybe",
-        "::add-mask:: ",
         "::stop-commands::",
         "::stop-commands::error",
     ],

@@ -8,6 +8,7 @@ import urllib.parse
 
 MASK = "***"
 _SHORTEST_PART = 4
+_OVERLAPS = 200_000
 _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 
 
@@ -33,9 +34,14 @@ class Masker:
         self._known |= forms
         self._hidden = sorted(self._known, key=lambda form: (-len(form), form))
 
+    @property
+    def longest(self) -> int:
+        """Characters of the longest form that is hidden; 0 without one."""
+        return len(self._hidden[0]) if self._hidden else 0
+
     def mask(self, line: str) -> str:
         """The line with every hidden value replaced; values that overlap or touch are hidden as one."""
-        ranges = sorted(found for form in self._hidden if form in line for found in _occurrences(form, line))
+        ranges = self._ranges(line)
         if not ranges:
             return line
         parts = [line[: ranges[0][0]]]
@@ -48,25 +54,38 @@ class Masker:
 
     def cut(self, text: str) -> int:
         """How much of a text that goes on may be shown by itself: nothing hidden lies across that place or beyond."""
-        longest = len(self._hidden[0]) if self._hidden else 1
-        place = max(0, len(text) - longest + 1)
-        while (before := min((self._start(form, text, place) for form in self._hidden), default=place)) < place:
-            place = before
-        return place
+        place = max(0, len(text) - max(self.longest, 1) + 1)
+        begun = end = 0
+        for start, stop in self._ranges(text):
+            if start >= place:
+                break
+            if start >= end:
+                begun = start
+            end = max(end, stop)
+        return begun if end > place else place
 
-    @staticmethod
-    def _start(form: str, text: str, place: int) -> int:
-        """Where a hidden value begins that lies across `place`; `place` itself where none does."""
-        found = text.find(form, max(0, place - len(form) + 1), place + len(form) - 1)
-        return found if 0 <= found < place else place
+    def _ranges(self, text: str) -> list[tuple[int, int]]:
+        """Where hidden values are, in order."""
+        return sorted(found for form in self._hidden if form in text for found in _occurrences(form, text))
 
 
-def _occurrences(form: str, line: str) -> list[tuple[int, int]]:
-    found = []
-    start = line.find(form)
+def _occurrences(form: str, text: str) -> list[tuple[int, int]]:
+    """Where a value is; where it overlaps itself, as one. A text that is nothing but overlaps is hidden to its end, so
+    that nobody's choice of values makes this slow.
+    """
+    found, size = [], len(form)
+    patience = _OVERLAPS // size + 16
+    start = text.find(form)
     while start >= 0:
-        found.append((start, start + len(form)))
-        start = line.find(form, start + 1)
+        end = start + size
+        while (further := text.rfind(form, end - size + 1, end + size - 1)) >= 0:
+            end = further + size
+            patience -= 1
+            if not patience:
+                end = len(text)
+                break
+        found.append((start, end))
+        start = text.find(form, end)
     return found
 
 

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 
 MESSAGE_LIMIT = 4096
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 4, 36
 END_PATIENCE = 5.0
 PASSED = (signal.SIGINT, signal.SIGTERM)
 
@@ -202,13 +202,15 @@ def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
     connection.set_inheritable(False)
     on_host = sys.argv[2:] == ["host"]
+    libc = ctypes.CDLL(None)
     if on_host:
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("500")  # a machine without memory ends a job before it ends the server
     except OSError:
         pass
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the job's own programs can't reach into this one
     Agent(connection).serve()
     if on_host:
         end_descendants()

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from tidegate.base.frozen import frozen
+from tidegate.base.showing import showable, without_escapes
 
+TEXT_LIMIT = 4096
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 ENTRIES_KEPT = 300
@@ -52,7 +54,8 @@ class _Topic:
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
 
     def add(self, entry: Progress) -> None:
-        self.entries.append(entry)
+        # Jobs and commits have their say here, and a pusher's terminal would obey them.
+        self.entries.append(replace(entry, text=showable(without_escapes(entry.text), TEXT_LIMIT)))
         self.count += 1
         self.wake()
 

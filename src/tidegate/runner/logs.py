@@ -34,7 +34,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 def timestamp(moment: datetime) -> str:
     """A time as GitHub's logs show it: UTC, seven digits of a second."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0Z"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "0Z"
 
 
 def file_name(job: str) -> str:

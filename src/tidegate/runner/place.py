@@ -212,6 +212,7 @@ class Place:
         try:
             while data := await loop.sock_recv(self._connection, MESSAGE_LIMIT):
                 self._heard(data)
+                await asyncio.sleep(0)  # one who says a great deal must not keep the others waiting
         except OSError:
             pass
         finally:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
+from tidegate.base.showing import showable, without_escapes
 from tidegate.git.repository import Repository
+from tidegate.git.values import Commit
 from tidegate.kinds.objects import Object, annotation
 from tidegate.kinds.workflow_run import GROUP, KIND, TITLE
 from tidegate.runner.names import AUTHOR, NAME_LIMIT, PROBLEMS, labels, slug
@@ -87,9 +89,14 @@ async def _found(repository: Repository, run: Object) -> dict[str, Any]:
     found = {"ref": ref, "commit": commit, "workflow": file, "actor": spec.get("actor") or owner}
     if base:
         found["base"] = base
-    annotations = {TITLE: head.subject[:TITLE_LIMIT], AUTHOR: f"{head.author.name} <{head.author.email}>"}
+    annotations = {TITLE: title(head), AUTHOR: f"{head.author.name} <{head.author.email}>"}
     metadata = {"labels": labels(str(spec["repository"]), file, commit), "annotations": annotations}
     return {"spec": found, "metadata": metadata}
+
+
+def title(head: Commit) -> str:
+    """A commit's subject as a run shows it: people read it in terminals."""
+    return showable(without_escapes(head.subject), TITLE_LIMIT)
 
 
 def default_branch(head: str | None, refs: Mapping[str, str]) -> str | None:

@@ -12,7 +12,7 @@ from tidegate.kinds.workflow_run import KIND as RUN_KIND
 from tidegate.kinds.workflow_run import TITLE, WorkflowRun
 from tidegate.runner.names import AUTHOR, CHAIN, PROBLEMS, labels, run_name
 from tidegate.runner.pushes import RefChange
-from tidegate.runner.requested import TITLE_LIMIT, inherited_labels
+from tidegate.runner.requested import inherited_labels, title
 from tidegate.runner.standing import Due, Standing
 
 PROBLEMS_LIMIT = 8000
@@ -63,6 +63,6 @@ def _stored_form(runner_object: Object, run: WorkflowRun, head: Commit, further:
         "name": run.key.name,
         "namespace": run.key.namespace,
         "labels": inherited_labels(runner_object) | labels(run.repository, run.workflow, run.commit),
-        "annotations": {TITLE: head.subject[:TITLE_LIMIT], AUTHOR: author, **further},
+        "annotations": {TITLE: title(head), AUTHOR: author, **further},
     }
     return {"apiVersion": f"{GROUP}/v1alpha1", "kind": RUN_KIND, "metadata": metadata, "spec": run.spec_json()}

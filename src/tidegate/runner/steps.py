@@ -221,7 +221,7 @@ class StepWork:
         outputs, state = {**output.outputs, **said.outputs}, self._bench.state
         own = {**output.state, **said.state} if kept is not None else {}
         values = [value for found in frame.results.values() for value in found.outputs.values()]
-        values += [*outputs.values(), *own.values(), *{**state.env, **said.env}.values()]
+        values += [*outputs.values(), *own.values(), *{**state.env, **said.env}.values(), *state.path, *said.path]
         if sum(map(len, values)) > KEPT_LIMIT:
             raise LimitExceeded(f"the steps' outputs and variables come to more than {KEPT_LIMIT} characters")
         result.outputs |= outputs

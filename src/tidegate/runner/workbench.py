@@ -51,6 +51,7 @@ class JobState:
     images: list[PushedImage] = field(default_factory=list)
     posts: list[Post] = field(default_factory=list)
     masked_lines: int = 0
+    masked_characters: int = 0
 
 
 class Workbench:

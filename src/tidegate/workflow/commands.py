@@ -159,8 +159,15 @@ class CommandReader:
     def __init__(self) -> None:
         self._token: str | None = None
 
+    def acts_on(self, line: str) -> bool:
+        """Whether a line, of which this may be the beginning only, is a command that counts."""
+        command = parse_command(line) if self._token is None else None
+        return command is not None and command.name in _NAMES
+
     def read(self, line: str) -> Meaning:
         """What a line (without its newline) means."""
+        if "::" not in line and "##[" not in line:
+            return Text(line)
         command = parse_command(line)
         if self._token is not None:
             if command is not None and command.name == self._token.lower() and line.lstrip().startswith("::"):
@@ -185,7 +192,7 @@ def _meaning(command: Command) -> Meaning:
         case "set-output" | "save-state":
             return _named_value(command)
         case "add-mask":
-            return AddMask(command.data) if command.data.strip() else Refused("::add-mask:: needs a value")
+            return AddMask(command.data) if command.data.strip() else _NOTHING_TO_MASK
         case "error" | "warning" | "notice":
             return Annotation(command.name, command.data, command.properties)
         case "group":
@@ -202,6 +209,10 @@ def _meaning(command: Command) -> Meaning:
             return Refused(f"the command {command.name} is disabled: write to the file that ${file} names instead")
         case _:
             return Annotation("notice", f"{command.name} has no effect here: problem matchers are not supported")
+
+
+# As the runner has it: scripts mask what may be empty.
+_NOTHING_TO_MASK = Annotation("warning", "::add-mask:: has no value, so it hides nothing")
 
 
 def _named_value(command: Command) -> Meaning:

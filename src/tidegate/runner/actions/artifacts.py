@@ -39,6 +39,9 @@ class UploadArtifact:
         """Outputs `artifact-id`, `artifact-url`, `artifact-digest`. Raises Conflict where the name is taken."""
         store, bench, name = _store(call), call.bench, call.text("name")
         check_name(name)
+        if bench.masker.mask(name) != name:
+            remedy = "leave the secret out: everybody who sees the run sees this name"
+            raise InvalidInput("the artifact's name holds a secret", where=call.where, remedy=remedy)
         missing = call.text("if-no-files-found")
         if missing not in _NO_FILES:
             raise InvalidInput(f"if-no-files-found is {missing!r}", where=call.where, remedy="warn, error or ignore")
