@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cluster, demo, lint, scan, select, start, update
+from benchmarks import cluster, demo, lint, scan, select, start, update, workflow
 
 ALL = {
     "help": start.measure,
@@ -14,6 +14,7 @@ ALL = {
     "scan": scan.measure,
     "update": update.measure,
     "lint": lint.measure,
+    "workflow": workflow.measure,
     "demo": demo.measure,
     "cluster": cluster.measure,
 }

@@ -1,6 +1,6 @@
 """The argv and the environment that start a sandbox."""
 
-import json
+import marshal
 import os
 import sys
 from pathlib import Path
@@ -27,7 +27,7 @@ USER = Capabilities(root=False, isolation=True, network=True, user_ranges=False)
 
 
 def plan(spec: Sandbox, capabilities: Capabilities) -> dict[str, object]:
-    value: dict[str, object] = json.loads(environment(spec, capabilities)["TIDEGATE_PLAN"])
+    value: dict[str, object] = marshal.loads(bytes.fromhex(environment(spec, capabilities)["TIDEGATE_PLAN"]))
     return value
 
 
@@ -53,7 +53,7 @@ def test_the_commands_environment_is_neither_in_the_argv_nor_acts_on_the_set_up(
     assert "LD_PRELOAD" not in given
     assert given["PATH"] == os.environ["PATH"]
     assert "s3cret" not in " ".join(argv(spec, ROOT, ["true"]))
-    assert "s3cret" not in given["TIDEGATE_PLAN"]
+    assert b"s3cret" not in bytes.fromhex(given["TIDEGATE_PLAN"])
 
 
 def test_root_on_the_host_is_refused() -> None:

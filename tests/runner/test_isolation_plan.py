@@ -8,7 +8,7 @@ from tidegate.base.sandbox import Capabilities, Missing
 from tidegate.runner import isolation as isolating
 from tidegate.runner.isolation import Held, Isolation
 from tidegate.runner.layout import Layout
-from tidegate.runner.place import AGENT
+from tidegate.runner.place import agent_program
 
 FULL = Capabilities(root=True, isolation=True, network=True, user_ranges=True)
 NONE = Capabilities(False, False, False, False, (Missing("no user namespaces", "sysctl -w x=1"),))
@@ -30,7 +30,7 @@ def test_a_job_sees_its_own_folder_its_tmp_and_the_agent_alone():
     binds = {bind.target: (str(bind.source), bind.read_only) for bind in spec.binds}
     assert binds["/home/runner"] == ("/home-of-tidegate/jobs/a/home", False)
     assert binds["/tmp"] == binds["/var/tmp"] == ("/j/tmp", False)
-    assert binds["/run/tidegate/agent.py"] == (str(AGENT), True)
+    assert binds["/run/tidegate/agent"] == (str(agent_program()), True)
     assert binds["/etc/passwd"] == ("/j/passwd", True)
     assert not any("staging" in source for source, _ in binds.values())
     assert (spec.network, spec.uid, spec.capabilities) == ("none", 1001, ())
@@ -54,14 +54,14 @@ def test_a_place_is_started_through_the_sandbox():
     start = isolating.start(isolation, sandbox(isolation), 7)
     assert start.argv[0] == "unshare"
     assert {"--mount", "--pid", "--net", "--ipc", "--uts", "--kill-child"} <= set(start.argv)
-    assert start.argv[-4:] == ["-I", "-S", "/run/tidegate/agent.py", "7"]
+    assert start.argv[-4:] == ["-I", "-S", "/run/tidegate/agent", "7"]
     assert start.owner == 0x6000_0000 + 1001
 
 
 def test_on_the_host_the_agent_ends_what_is_left_itself():
     isolation = Isolation("none", NONE)
     start = isolating.start(isolation, sandbox(isolation), 7)
-    assert start.argv[1:] == ["-I", "-S", str(AGENT), "7", "host"]
+    assert start.argv[1:] == ["-I", "-S", str(agent_program()), "7", "host"]
     assert start.on_host
     assert start.owner == os.geteuid()
     assert layout(isolation).workspace == "/home-of-tidegate/jobs/a/home/work/shop/shop"

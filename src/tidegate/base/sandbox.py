@@ -12,7 +12,7 @@ the server; killing the process that argv starts kills everything in the sandbox
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,14 @@ from typing import Any
 from tidegate.base.errors import InvalidInput, MissingTool
 from tidegate.base.frozen import frozen
 from tidegate.base.process import minimal_environment
-from tidegate.base.sandbox_stage import CANNOT_EXECUTE, ENV_PREFIX, NOT_FOUND, PLAN_VARIABLE, SETUP_FAILED
+from tidegate.base.sandbox_stage import (
+    CANNOT_EXECUTE,
+    CONTROL_VARIABLE,
+    ENV_PREFIX,
+    NOT_FOUND,
+    PLAN_VARIABLE,
+    SETUP_FAILED,
+)
 
 __all__ = [
     "CANNOT_EXECUTE", "DEFAULT_CAPABILITIES", "HOST_VISIBLE", "NOT_FOUND", "SETUP_FAILED", "Bind", "Capabilities",
@@ -191,9 +198,10 @@ def environment(spec: Sandbox, capabilities: Capabilities) -> dict[str, str]:
     """The environment for the process that argv starts. The command's own variables are marked, so that none of them
     (LD_PRELOAD, PYTHONPATH, PATH) acts on the programs that set the sandbox up.
     """
-    plan = json.dumps(_plan(spec, capabilities), separators=(",", ":"))
+    plan = marshal.dumps(_plan(spec, capabilities)).hex()
+    control = {CONTROL_VARIABLE: "1"} if spec.control is not None else {}
     own = {f"{ENV_PREFIX}{name}": value for name, value in spec.env.items()}
-    return minimal_environment({PLAN_VARIABLE: plan} | own)
+    return minimal_environment({PLAN_VARIABLE: plan} | control | own)
 
 
 def _range(spec: Sandbox, capabilities: Capabilities) -> UserRange | None:

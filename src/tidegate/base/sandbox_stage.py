@@ -5,28 +5,39 @@ sight. `sandbox.environment` holds its plan. Exit 125: the sandbox could not be 
 be started; else the command's own code, or 128 + the signal that ended it.
 """
 
-# Importing pathlib would cost milliseconds at every start.
+# Importing pathlib would cost milliseconds at every start; so would json and typing, and signal and socket for their
+# enums, of which the compiled parts do as well.
 # ruff: noqa: PTH102, PTH110, PTH112, PTH114, PTH115, PTH211
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import errno
 import fcntl
-import json
+import marshal
 import os
 import resource
 import select
-import signal
-import socket
 import stat
 import struct
 import sys
 import time
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any, NoReturn
+
+    Plan = dict[str, Any]
+else:
+    import _signal as signal
 
 SETUP_FAILED, CANNOT_EXECUTE, NOT_FOUND = 125, 126, 127
-ENV_PREFIX, PLAN_VARIABLE = "TIDEGATE_ENV_", "TIDEGATE_PLAN"
+ENV_PREFIX, PLAN_VARIABLE, CONTROL_VARIABLE = "TIDEGATE_ENV_", "TIDEGATE_PLAN", "TIDEGATE_CONTROL"
+if TYPE_CHECKING or CONTROL_VARIABLE in os.environ:  # few sandboxes are spoken with
+    import json
+    import socket
 MESSAGE_LIMIT = 65536
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND, MS_REC = 1, 2, 4, 8, 32, 4096, 16384
@@ -52,7 +63,6 @@ RELAYED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.
 SYMLINK_LIMIT = 40
 
 libc = ctypes.CDLL(None, use_errno=True)
-Plan = dict[str, Any]
 
 
 class SetupError(Exception):
@@ -280,8 +290,9 @@ def pivot(path: str) -> None:
 
 def network_up() -> None:
     """The loopback up, and every port open to an unprivileged user: the network is the sandbox's own."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING))
+    control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
+    fcntl.ioctl(control.fileno(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING))
+    control.close()
     write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
 
 
@@ -551,7 +562,7 @@ def set_up(plan: Plan) -> None:
     """Everything between the fresh namespaces and the command."""
     Builder(plan).build()
     if plan["hostname"]:
-        socket.sethostname(plan["hostname"])
+        _socket.sethostname(plan["hostname"])
     if plan["network"] == "none":
         network_up()
     if not plan["single"]:
@@ -566,7 +577,7 @@ def set_up(plan: Plan) -> None:
 
 def main() -> NoReturn:
     """The arguments are the command, the plan is in the environment, where nobody else can read it."""
-    plan: Plan = json.loads(os.environ[PLAN_VARIABLE])
+    plan: Plan = marshal.loads(bytes.fromhex(os.environ[PLAN_VARIABLE]))  # noqa: S302 - the server's own words
     environment = {name[len(ENV_PREFIX) :]: value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)}
     try:
         join_groups(plan)

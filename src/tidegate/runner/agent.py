@@ -4,22 +4,27 @@ Started with `python -I -S`, so it imports the standard library only. It runs as
 that the job may not have: a job that kills it ends itself. The server treats what it says as a stranger's word.
 """
 
-# Importing pathlib costs milliseconds at every start.
+# Importing pathlib costs milliseconds at every start; so do json and typing, and signal and socket for their enums, of
+# which the compiled parts do as well. What the server asks comes in the form of marshal; what is answered is JSON.
 # ruff: noqa: PTH123, PTH208
 
 from __future__ import annotations
 
+import _socket
 import array
-import ctypes
-import json
+import marshal
 import os
 import resource
 import select
-import signal
-import socket
 import sys
 import time
-from typing import Any, NoReturn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from typing import Any, NoReturn
+else:
+    import _signal as signal
 
 MESSAGE_LIMIT = 4096
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
@@ -28,14 +33,14 @@ END_PATIENCE = 5.0
 PASSED = (signal.SIGINT, signal.SIGTERM)
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+def receive(connection: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
     """One request and the descriptors that came with it; None where the server is gone."""
     descriptors = array.array("i")
-    data, ancillary, _, _ = connection.recvmsg(MESSAGE_LIMIT, socket.CMSG_SPACE(2 * descriptors.itemsize))
+    data, ancillary, _, _ = connection.recvmsg(MESSAGE_LIMIT, _socket.CMSG_SPACE(2 * descriptors.itemsize))
     for level, kind, content in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+        if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
             descriptors.frombytes(content[: len(content) - len(content) % descriptors.itemsize])
-    return (json.loads(data) if data else None), list(descriptors)
+    return (marshal.loads(data) if data else None), list(descriptors)  # noqa: S302 - the server's own words
 
 
 def read_all(descriptor: int) -> bytes:
@@ -96,8 +101,9 @@ def fail(code: int, message: str) -> NoReturn:
 class Agent:
     """Serves one connection until the other side closes it."""
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: _socket.socket, *, on_host: bool):
         self.connection = connection
+        self.on_host = on_host
         self.running: dict[int, int] = {}  # pid → the request's id
 
     def serve(self) -> None:
@@ -105,7 +111,8 @@ class Agent:
         os.set_blocking(wakened, False)
         signal.set_wakeup_fd(wakened, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self.answer({"ready": True})
+        self.answer('{"ready": true}')
+        seclude(on_host=self.on_host)
         while True:
             readable = select.select([wake, self.connection.fileno()], [], [])[0]
             if wake in readable:
@@ -125,7 +132,7 @@ class Agent:
         return True
 
     def start(self, identity: int, plan: int, output: int) -> None:
-        program = json.loads(read_all(plan))
+        program = marshal.loads(read_all(plan))  # noqa: S302 - the server's own words
         os.close(plan)
         # A signal that comes before the program has its own session waits until nothing of this one handles it.
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED)
@@ -155,13 +162,26 @@ class Agent:
                 return
             code = os.waitstatus_to_exitcode(status)
             if pid in self.running:
-                self.answer({"id": self.running.pop(pid), "exit": code if code >= 0 else 128 - code})
+                self.answer(f'{{"id": {self.running.pop(pid)}, "exit": {code if code >= 0 else 128 - code}}}')
 
-    def answer(self, message: dict[str, Any]) -> None:
+    def answer(self, message: str) -> None:
         try:
-            self.connection.send(json.dumps(message).encode())
+            self.connection.send(message.encode())
         except OSError:
             return
+
+
+def seclude(*, on_host: bool) -> None:
+    """Keep the job's own programs from reaching into this one; on the host, be the parent of all that they orphan."""
+    try:
+        import ctypes  # noqa: PLC0415 - costs milliseconds for which nobody is to wait, and may lack its library
+
+        libc = ctypes.CDLL(None)
+    except (ImportError, OSError):
+        return
+    if on_host:
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def end_descendants() -> None:
@@ -199,19 +219,15 @@ def own_children() -> list[int]:
 
 def main() -> None:
     """The arguments: the descriptor of the connection, and `host` where no namespace ends what the job leaves."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
-    connection.set_inheritable(False)
+    connection = _socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(connection.fileno(), False)
     on_host = sys.argv[2:] == ["host"]
-    libc = ctypes.CDLL(None)
-    if on_host:
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("500")  # a machine without memory ends a job before it ends the server
     except OSError:
         pass
-    libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the job's own programs can't reach into this one
-    Agent(connection).serve()
+    Agent(connection, on_host=on_host).serve()
     if on_host:
         end_descendants()
 

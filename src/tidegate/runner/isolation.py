@@ -22,10 +22,10 @@ from tidegate.base.sandbox import (
     host_uid,
 )
 from tidegate.runner.layout import HOME_INSIDE, Layout
-from tidegate.runner.place import AGENT, Start, agent_argv, interpreter
+from tidegate.runner.place import Start, agent_argv, agent_program, interpreter
 
 JOB_UID = 1001  # as GitHub's `runner` has it
-AGENT_INSIDE = "/run/tidegate/agent.py"
+AGENT_INSIDE = "/run/tidegate/agent"
 # Apart from the range that workloads use, so that no job is ever a workload's user.
 FIRST_RANGE = 0x6000_0000
 RANGE_SIZE = 65_536
@@ -80,7 +80,7 @@ def sandbox(isolation: Isolation, layout: Layout, slot: int, accounts: Mapping[s
     `accounts` are files that stand for /etc/passwd and /etc/group.
     """
     python = interpreter()
-    binds = [Bind(layout.outside, HOME_INSIDE), Bind(AGENT, AGENT_INSIDE, read_only=True)]
+    binds = [Bind(layout.outside, HOME_INSIDE), Bind(agent_program(), AGENT_INSIDE, read_only=True)]
     binds += [Bind(layout.tmp, "/tmp"), Bind(layout.tmp, "/var/tmp")]  # noqa: S108 - the job's own, on disk
     binds += [Bind(source, target, read_only=True) for target, source in accounts.items()]
     if not str(python).startswith(tuple(f"/{name}/" for name in HOST_VISIBLE)):
@@ -112,7 +112,7 @@ def start(isolation: Isolation, spec: Sandbox, descriptor: int) -> Start:
     """How the place is started."""
     own = agent_argv(
         descriptor=descriptor,
-        agent=str(AGENT) if isolation.on_host else AGENT_INSIDE,
+        agent=str(agent_program()) if isolation.on_host else AGENT_INSIDE,
         interpreter=str(interpreter()),
         on_host=isolation.on_host,
     )

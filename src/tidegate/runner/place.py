@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import marshal
 import os
 import signal
 import socket
@@ -15,12 +16,14 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import field
+from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Protocol
 
 from tidegate.base.errors import CommandFailed, MissingTool, Unavailable
 from tidegate.base.frozen import frozen
-from tidegate.base.process import die_with_parent, kill_group
+from tidegate.base.process import dying_with_parent, kill_group
 from tidegate.runner.lines import LineSplitter
 
 READY_TIMEOUT = 15.0
@@ -50,9 +53,10 @@ class Program:
     cwd: str
     limits: Mapping[str, int] = field(default_factory=dict)
 
-    def as_json(self) -> bytes:
-        value = {"argv": self.argv, "env": dict(self.env), "cwd": self.cwd, "limits": dict(self.limits)}
-        return json.dumps(value).encode()
+    def as_bytes(self) -> bytes:
+        """The form that the agent takes."""
+        value = {"argv": list(self.argv), "env": dict(self.env), "cwd": self.cwd, "limits": dict(self.limits)}
+        return marshal.dumps(value)
 
 
 @frozen
@@ -80,6 +84,20 @@ class Running(Protocol):
 def agent_argv(*, descriptor: int, agent: str, interpreter: str, on_host: bool) -> list[str]:
     """The agent's command line."""
     return [interpreter, "-I", "-S", agent, str(descriptor), *(["host"] if on_host else [])]
+
+
+@cache
+def agent_program() -> Path:
+    """The agent in its compiled form, which starts faster; the source where there is none and none can be made."""
+    import py_compile  # noqa: PLC0415 - once, and not always
+
+    compiled = Path(cache_from_source(str(AGENT)))
+    try:
+        if not compiled.exists() or compiled.stat().st_mtime < AGENT.stat().st_mtime:
+            py_compile.compile(str(AGENT), str(compiled), doraise=True)
+    except (OSError, py_compile.PyCompileError):
+        return AGENT
+    return compiled
 
 
 def interpreter() -> Path:
@@ -131,14 +149,13 @@ class Place:
         read_end, write_end = os.pipe()
         plan = os.memfd_create("program")
         try:
-            os.write(plan, program.as_json())
+            os.write(plan, program.as_bytes())
             if os.geteuid() == 0:
                 os.fchown(write_end, self._start.owner, -1)  # so that /dev/stdout can be opened by its name
             self._next += 1
             identity = self._next
             self._exits[identity] = asyncio.get_running_loop().create_future()
-            message = json.dumps({"start": identity}).encode()
-            socket.send_fds(self._connection, [message], [plan, write_end])
+            socket.send_fds(self._connection, [marshal.dumps({"start": identity})], [plan, write_end])
         except OSError as error:
             os.close(read_end)
             raise Unavailable(self._reason) from error
@@ -189,7 +206,7 @@ class Place:
     def signal(self, identity: int, number: int) -> None:
         """Pass a signal on to a program's process group; nothing happens where the place has ended."""
         with contextlib.suppress(OSError):
-            self._connection.send(json.dumps({"id": identity, "signal": number}).encode())
+            self._connection.send(marshal.dumps({"id": identity, "signal": int(number)}))
 
     async def _until_ready(self) -> None:
         try:
@@ -325,16 +342,18 @@ class _Output:
 
 async def _spawn(start: Start, descriptor: int) -> asyncio.subprocess.Process:
     try:
+        # On the host the agent outlives a killed server for a moment: it ends what the job left.
+        plain: tuple[list[str], Callable[[], None] | None] = (list(start.argv), None)
+        command, preexec_fn = plain if start.on_host else dying_with_parent(start.argv, start.env)
         return await asyncio.create_subprocess_exec(
-            *start.argv,
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=dict(start.env),
             pass_fds=(descriptor,),
             start_new_session=True,
-            # On the host the agent outlives a killed server for a moment: it ends what the job left.
-            preexec_fn=None if start.on_host else die_with_parent,
+            preexec_fn=preexec_fn,
         )
     except FileNotFoundError as error:
         name = Path(start.argv[0]).name
