@@ -19,7 +19,7 @@ PASSWORD = "correct-horse-battery-staple"
 
 
 class RunWorld:
-    """`player` plays the Jobs, `controller` is the process."""
+    """`player` plays the Jobs, `controller` is the process, `key` opens `remote`."""
 
     def __init__(self, cluster, folder, clone, player):
         self.cluster = cluster
@@ -45,6 +45,7 @@ class RunWorld:
             kubelet = await stack.enter_async_context(Kubelet.serving(cluster))
             player = await stack.enter_async_context(playing_jobs(cluster, kubelet, folder / "pods"))
             world = cls(cluster, folder, clone, player)
+            world.remote, world.key = remote, key
             await world._make_objects(remote, key)
             world.controller = await world.start()
             stack.callback(world.controller.stop)

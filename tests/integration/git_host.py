@@ -23,7 +23,8 @@ PROTECTED = "receive-pack"
 
 
 class GitHost:
-    """One repository, `acme/shop.git`, which everybody may read, and whoever has the password may push to.
+    """One repository, `acme/shop.git`, and others beside it, which everybody may read unless the host is `private`, and
+    whoever has the password may push to. With `old_protocol` it gives out only what its refs name.
 
     `before` is called once, in the server's thread, when a request comes whose path and query hold `moment`, `after`
     when it is done and not yet answered. Where one raises ConnectionAbortedError, the connection is cut. `asked` hears
@@ -35,6 +36,8 @@ class GitHost:
         self.bare = folder / "acme/shop.git"
         self.port = 0
         self.moment = ""
+        self.private = False
+        self.old_protocol = False
         self.api: Api | None = None
         self.requests: list[str] = []
         self.before: Callable[[], None] | None = None
@@ -139,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/") and self.host.api is not None:
             self._ask(self.host.api, body)
             return
-        if PROTECTED in self.path and self.headers.get("Authorization") != _basic():
+        if (self.host.private or PROTECTED in self.path) and self.headers.get("Authorization") != _basic():
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="host"')
             self.end_headers()
@@ -166,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_CONFIG_GLOBAL": "/dev/null", "PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command,
             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "REMOTE_USER": USER,
+            "GIT_PROTOCOL": "" if self.host.old_protocol else self.headers.get("Git-Protocol", ""), "REMOTE_USER": USER,
         }  # fmt: skip
         done = subprocess.run(
             ["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=TIMEOUT, check=False

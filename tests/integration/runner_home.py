@@ -17,10 +17,12 @@ from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.manager import Manager
 from tidegate.engine.sqlite_store import SqliteStore
+from tidegate.git.pinned import PinnedCommits
 from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
 from tidegate.runner.actions.action import Services
 from tidegate.runner.artifacts import Artifacts
+from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.caches import Caches
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
@@ -99,6 +101,7 @@ class RunnerHome:
         self.logs = RunLogs(root / "home/runs/logs", self.clock)
         self.artifacts = Artifacts(root / "home/runs/artifacts", self.clock)
         self.caches = Caches(root / "home/runs/caches", self.clock)
+        self.borrowing = Borrowing(PinnedCommits(root / "home/actions"), self.open)
         services = Services(
             self.open,
             self.build,
@@ -107,6 +110,7 @@ class RunnerHome:
             may_read=lambda token, name: token == "tgr_reads_all",
             artifacts=self.artifacts,
             caches=self.caches,
+            pinned=self.borrowing.open,
         )
         self.jobs = LocalJobs(root / "home/runs/work", services, self.clock, hidden=(root / "home",))
         self.runner = RunnerController(hosted(self.open), self.feed)
@@ -116,6 +120,7 @@ class RunnerHome:
             feed=self.feed,
             tokens=self.tokens,
             repositories=hosted(self.open),
+            borrowing=self.borrowing,
             artifacts=self.artifacts,
         )
         self.manager = Manager(self.store, self.clock, [self.runner, self.runs])

@@ -11,6 +11,7 @@ from tests.integration.cluster_runs import IMAGE, JOBS, PASSWORD, RUNS, SECRETS,
 from tests.integration.cluster_tidegate import tidegate
 from tests.integration.cluster_world import started
 from tests.integration.registry_world import RegistryWorld
+from tests.integration.ssh_remote import Clone
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 BUILD = """
@@ -286,3 +287,44 @@ async def test_a_workflow_is_asked_for_calls_another_one_and_uses_an_action(worl
     assert "hello world" in log
     assert "has a token" in log
     assert PASSWORD not in log
+
+
+TOOL = """
+inputs: {who: {}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: |
+        cat "$GITHUB_ACTION_PATH/words.txt"
+        echo "hello ${{ inputs.who }} from $GITHUB_ACTION_REPOSITORY at $GITHUB_ACTION_REF"
+        echo "source: $(ls /var/run/tidegate-source 2>&1 || true)"
+"""
+BORROWING = """
+on: push
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: tools/greet@main
+        with: {who: cluster}
+"""
+
+
+async def test_an_action_of_another_repository_is_brought_into_the_pod_by_its_first_container(world):
+    remote = world.remote
+    remote.create("tools/greet")
+    tool = Clone(world.folder / "tool", remote, "tools/greet", world.key)
+    commit = tool.push({"action.yml": TOOL, "words.txt": "words of the tool\n"})
+    url = remote.url("tools/greet").removesuffix("/tools/greet.git")
+    runner = f"/apis/tidegate.dev/v1alpha1/namespaces/{SYSTEM}/runners/shop"
+    await world.cluster.merge(runner, {"spec": {"actions": {"url": url, "secretRef": {"name": "shop"}}}})
+    name = await world.push(BORROWING)
+    status = await world.ended(name)
+    log = await world.log(name)
+    assert status["conclusion"] == "success", (status, log)
+    assert f"Download action repository 'tools/greet@main' (SHA:{commit})" in log
+    assert "words of the tool" in log
+    assert "hello cluster from tools/greet at main" in log
+    assert [(one["repository"], one["commit"]) for one in status["actions"]] == [("tools/greet", commit)]
+    assert "source.json" not in log

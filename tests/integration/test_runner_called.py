@@ -232,10 +232,10 @@ jobs:
     ]
     for words in (
         f"{FOLDER}ci.yaml:4:59: ./{FOLDER}called.yaml has no input 'nope'",
-        f"{FOLDER}ci.yaml:5:13: workflows of other repositories are not supported yet",
+        f"{FOLDER}ci.yaml:5:13: acme/shared/{FOLDER}x.yaml@v1 can't be called: acme/shared is not hosted here",
         f"{FOLDER}ci.yaml:6:13: there is no file {FOLDER}missing.yaml in this commit",
         f"{FOLDER}called.yaml:2:24: 'container' is not supported yet",
-        f"{FOLDER}called.yaml:2:56: the action 'acme/unknown@v1' is not built in",
+        f"{FOLDER}called.yaml:2:56: 'acme/unknown@v1' is not built in, and can't be had: acme/unknown is not",
     ):
         assert words in message
 

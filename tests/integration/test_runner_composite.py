@@ -236,7 +236,7 @@ async def test_what_is_wrong_in_actions_of_the_commit_is_shown_before_anything_r
     async with home.running():
         home.push()
         second = next(run for run in await home.finished(2) if run["spec"]["runNumber"] == 2)
-    assert "one/action.yml:3:35: the action 'acme/unknown@v1' is not built in" in second["status"]["message"]
+    assert "one/action.yml:3:35: 'acme/unknown@v1' is not built in, and can't be had" in second["status"]["message"]
     assert "three/action.yml:3:18: actions from images are not supported yet" in second["status"]["message"]
 
 

@@ -117,9 +117,20 @@ def test_what_would_keep_a_workflow_that_starts_from_running_is_shown_at_its_lin
     checkout.commit(".github/workflows/other.yaml", f"on: release\n{steps}")
     code, answers, error = asked(capsys, checkout.folder)
     assert (code, [one["runs"] for one in answers]) == (1, [True, False])
-    assert ".github/workflows/build.yaml:7:15: the action 'acme/other@v1' is not built in" in error
     assert "act/action.yml:1:15: actions from images are not supported yet" in error
     assert "other.yaml" not in error
+
+
+def test_what_is_of_another_repository_is_named_and_not_asked_for(checkout, capsys):
+    steps = "jobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: acme/other@v1\n"
+    call = "  b: {uses: acme/x/.github/workflows/y.yml@v1}\n"
+    checkout.commit(".github/workflows/build.yaml", f"on: push\n{steps}{call}")
+    code, _, error = asked(capsys, checkout.folder)
+    assert code == 0
+    named = "is of another repository, and was not asked for"
+    assert f"Warning: .github/workflows/build.yaml:6:15: acme/other@v1 {named}" in error
+    assert f"Warning: .github/workflows/build.yaml:7:13: acme/x/.github/workflows/y.yml@v1 {named}" in error
+    assert "is looked at when a run is planned" in error
 
 
 def test_what_will_surprise_is_told_and_is_no_error(checkout, capsys):

@@ -25,16 +25,17 @@ def test_an_action_is_loaded_when_it_is_used():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     names = [name.rpartition(".")[2] for name in loaded if name.startswith("tidegate.runner.actions.")]
-    assert names == ["action", "cache", "check", "local"]
+    assert names == ["action", "cache", "check", "local", "uses"]
 
 
-def test_an_unknown_action_is_named_at_its_line():
-    (text,) = problems("uses: acme/deploy@v1")
+def test_an_action_that_leads_out_of_its_repository_is_named_at_its_line():
+    assert problems("uses: acme/deploy@v1") == []
+    (text,) = problems("uses: acme/deploy/../x@v1")
     assert text == (
-        "ci.yaml:6:15: the action 'acme/deploy@v1' is not built in\n"
-        "  6 |       - uses: acme/deploy@v1\n"
-        "    |               ^^^^^^^^^^^^^^\n"
-        f"  help: built in are {', '.join(BUILT_IN)}; else use run"
+        "ci.yaml:6:15: 'acme/deploy/../x@v1' names no action\n"
+        "  6 |       - uses: acme/deploy/../x@v1\n"
+        "    |               ^^^^^^^^^^^^^^^^^^^\n"
+        "  help: write OWNER/NAME@REF or OWNER/NAME/PATH@REF"
     )
 
 

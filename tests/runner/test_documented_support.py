@@ -7,7 +7,9 @@ import pytest
 
 from tidegate.app.cluster_runs import LACKING
 from tidegate.base.errors import NotFound
+from tidegate.git.pinned import FETCH_TIMEOUT, KEPT_BYTES, KEPT_SECONDS, MIB, PACK_LIMIT, TREE_LIMIT
 from tidegate.runner.actions import BUILT_IN
+from tidegate.runner.borrowing import MOST_REPOSITORIES
 from tidegate.runner.linking import linked_in
 from tidegate.workflow.problems import InvalidWorkflow
 
@@ -88,7 +90,7 @@ ROWS = {
     "`jobs.<id>.uses: ./…`": (job("uses: ./.github/workflows/called.yaml, secrets: inherit", ""), "", CALLED),
     "`jobs.<id>.uses: OWNER/NAME/…`": (
         job("uses: acme/ci/.github/workflows/x.yaml@v1", ""),
-        "workflows of other repositories are not supported yet",
+        "",
     ),
     "`jobs.<id>.container`": (job("container: debian"), "'container' is not supported yet"),
     "`jobs.<id>.services`": (job("services: {db: {image: postgres}}"), "'services' are not supported yet"),
@@ -109,7 +111,7 @@ ROWS = {
         step("{uses: 'docker://alpine'}"),
         "actions from images are not supported yet",
     ),
-    "`steps[*].uses: OWNER/NAME@REF`": (step(*(f"{{uses: {name}@main}}" for name in BUILT_IN)), ""),
+    "`steps[*].uses: OWNER/NAME@REF`": (step(*(f"{{uses: {name}@main}}" for name in (*BUILT_IN, "a/b/c"))), ""),
     "expressions": (step("{run: '${{ toJSON(github.event.commits.*.id) }}', if: \"contains(github.ref, 'v')\"}"), ""),
     "`hashFiles`": (step("{run: '${{ hashFiles(''**/lock'') }}'}"), ""),
     "YAML anchors": (f"on: push\njobs: {{b: &b {{{STEPS}}}, a: *b}}", ""),
@@ -154,8 +156,12 @@ def test_what_a_cluster_has_no_place_for_is_refused_by_name_in_actions_too():
     assert set(LACKING) <= set(BUILT_IN)
 
 
-def test_an_action_of_another_repository_is_refused_by_name():
-    assert "the action 'acme/other@v1' is not built in" in refusal(step("{uses: acme/other@v1}"))
+def test_the_limits_of_what_is_fetched_are_those_that_hold():
+    said = " ".join(PAGE.split())
+    assert f"{PACK_LIMIT // MIB} MiB as it is sent and {TREE_LIMIT // MIB // 1024} GiB of files at most" in said
+    assert f"{KEPT_BYTES // MIB // 1024} GiB in all; what nobody has used for {KEPT_SECONDS / 86400:g} days" in said
+    assert f"from {MOST_REPOSITORIES} refs at most" in said
+    assert FETCH_TIMEOUT == 180
 
 
 def test_the_example_of_what_is_shown_is_what_is_shown():

@@ -10,6 +10,8 @@ from tidegate.base.errors import Unavailable
 from tidegate.base.masking import Masker
 from tidegate.engine.manual_clock import ManualClock
 from tidegate.runner import workbench
+from tidegate.runner.actions.action import no_pins
+from tidegate.runner.borrowed_actions import BorrowedActions
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.folder import JobFolder
 from tidegate.runner.job import JobExecution
@@ -90,7 +92,8 @@ class World:
         self.evaluator = Evaluator(workflow, workflow.jobs["a"], Scope({"github": {}}))
 
     async def run(self, evaluator=None):
-        execution = JobExecution(evaluator or self.evaluator, self.bench, None, self.report)
+        elsewhere = BorrowedActions(self.bench, no_pins, {})
+        execution = JobExecution(evaluator or self.evaluator, self.bench, None, self.report, elsewhere)
         return await asyncio.wait_for(execution.run(first_number=1), 5)
 
     def conclusions(self):

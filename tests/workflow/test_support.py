@@ -19,7 +19,6 @@ def test_what_is_not_supported_is_named_at_its_line(read: Read) -> None:
               db: {image: postgres}
             steps:
               - uses: docker://alpine
-          b: {uses: acme/shared/.github/workflows/x.yaml@v1}
         """)
     problems = unsupported(workflow)
     assert [(problem.where.line, problem.message) for problem in problems] == [
@@ -27,7 +26,6 @@ def test_what_is_not_supported_is_named_at_its_line(read: Read) -> None:
         (5, "'container' is not supported yet"),
         (7, "'services' are not supported yet"),
         (9, "actions from images are not supported yet"),
-        (10, "workflows of other repositories are not supported yet"),
     ]
     assert problems[1].render().splitlines()[1:3] == ["  5 |     container: debian", "    |     ^^^^^^^^^"]
 

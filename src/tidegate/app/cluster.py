@@ -227,6 +227,7 @@ class _Parts:
             JobPlace(self.settings.job_image, self.settings.bases, self.settings.mirrors),
             mirrored(self.store, self.mirrors, self._fetch),
             logs=self.settings.data / "runs",
+            actions=self.settings.data / "actions",
             selector=parse_labels(self.settings.selector),
         )
 

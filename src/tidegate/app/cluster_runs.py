@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tidegate.engine.clock import Clock
 from tidegate.engine.outcome import Controller
+from tidegate.git.pinned import PinnedCommits
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kube.client import KubeClient
 from tidegate.kube.store import KubeStore
+from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.job_manifest import JobPlace
@@ -38,10 +40,11 @@ async def runner_controllers(
     repositories: Repositories,
     *,
     logs: Path,
+    actions: Path,
     selector: LabelSelector,
 ) -> list[Controller]:
     """The controllers, once what a process that died has left under way is ended. `logs` is the folder of the runs'
-    logs; `selector` says which runs are this process's.
+    logs, `actions` that of what they take from other repositories; `selector` says which runs are this process's.
     """
     jobs, feed = KubeJobs(client, store, clock, place), RunFeed()
     await jobs.sweep(selector)
@@ -53,6 +56,7 @@ async def runner_controllers(
             feed=feed,
             tokens=NoTokens(),
             repositories=repositories,
+            borrowing=Borrowing(PinnedCommits(actions), lambda _name: None),
             lacking=LACKING,
         ),
     ]

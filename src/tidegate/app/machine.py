@@ -33,6 +33,7 @@ from tidegate.engine.outcome import Context, Controller
 from tidegate.engine.sqlite_store import SqliteStore
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
+from tidegate.git.pinned import PinnedCommits
 from tidegate.git.repository import Repository
 from tidegate.kinds import strict
 from tidegate.kinds.objects import ObjectKey
@@ -48,6 +49,7 @@ from tidegate.oci.facts_cache import FactsCache
 from tidegate.oci.provenance import revision_of_image
 from tidegate.runner.actions.action import Services
 from tidegate.runner.artifacts import Artifacts
+from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.caches import Caches
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
@@ -91,7 +93,8 @@ _log = logging.getLogger("tidegate")
 @frozen
 class Settings:
     """What `tidegate up` was told. `bases` maps a FROM to the base that replaces it; at `hook_address` hooks are
-    answered too, and nothing else.
+    answered too, and nothing else; `actions_from` is the Git host of Runners that name none for actions of other
+    repositories.
     """
 
     home: Home
@@ -103,6 +106,7 @@ class Settings:
     path: str | None = None
     poll_only: bool = False
     hook_address: tuple[str, int] | None = None
+    actions_from: str = ""
 
 
 async def up(settings: Settings, say: Callable[[str], None]) -> None:
@@ -237,6 +241,12 @@ class App:
         updates: ImageUpdateAutomationController,
     ) -> list[Controller]:
         trees = self.trees
+        borrowing = Borrowing(
+            PinnedCommits(self.home.actions),
+            self._repository,
+            lambda url: self.repositories.by_url(url) is not None,
+            self.settings.actions_from,
+        )
         services = Services(
             repository=self._repository,
             build=build_image,
@@ -247,6 +257,7 @@ class App:
             may_read=self._may_read,
             artifacts=self.artifacts,
             caches=Caches(self.home.runs / "caches", self.clock),
+            pinned=borrowing.open,
         )
         jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
         await jobs.sweep()
@@ -266,6 +277,7 @@ class App:
                 feed=self.feed,
                 tokens=self.authorizer,
                 repositories=hosted(self._repository),
+                borrowing=borrowing,
                 server_url=self._server_url(),
                 artifacts=self.artifacts,
             ),

@@ -76,6 +76,11 @@ class Home:
         return self.root / "mirrors"
 
     @property
+    def actions(self) -> Path:
+        """Commits of other repositories that workflows take actions from."""
+        return self.root / "actions"
+
+    @property
     def registry(self) -> Path:
         """Images pushed here."""
         return self.root / "registry"

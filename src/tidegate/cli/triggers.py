@@ -15,7 +15,7 @@ from tidegate.cli.output import print_error
 from tidegate.cli.tables import print_table
 from tidegate.git.checkout import Checkout
 from tidegate.git.names import branch_ref, check_ref
-from tidegate.runner.linking import linked_in
+from tidegate.runner.linking import linked_in, not_looked_at
 from tidegate.runner.pushes import RefChange, push_event
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import workflows_in
@@ -44,7 +44,8 @@ def command(folder: Path, since: str | None, ref: str | None, form: str) -> int:
     HEAD. A branch without an upstream is pushed as a new one.
 
     Decides as the Runner does, on what is committed, and says at its line what would keep one that starts from
-    running here, and warns of what will surprise. Exits with 1 where one can't be read, or can't run here.
+    running here. Warns of what will surprise, and of what was not looked at: no other repository is asked. Exits with
+    1 where one can't be read, or can't run here.
     """
     event, answers, errors, noticed = asyncio.run(_decided(folder, since, ref))
     if form == "json":
@@ -98,7 +99,7 @@ def _answers(checkout: Checkout, commit: str, event: Event) -> tuple[list[Answer
             try:
                 if answers[-1].match.runs:
                     for one in linked_in(files, path).every():
-                        noticed.update(dict.fromkeys(notices(one)))
+                        noticed.update(dict.fromkeys([*notices(one), *not_looked_at(one)]))
             except TidegateError as error:
                 errors.append(error)
     return answers, errors, list(noticed)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from tidegate.base.errors import TidegateError
 from tidegate.cli.doors import home_option, open_home
 from tidegate.cli.options import base_option, hook_option
 
@@ -43,10 +44,18 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?
 @click.option("--branch", default="main", show_default=True, help="The branch of --repo.")
 @click.option("--path", metavar="FOLDER", help="The folder to deploy.  [default: the only clusters/*/]")
 @hook_option
+@click.option(
+    "--actions-from",
+    metavar="URL",
+    default="",
+    callback=lambda _context, _option, url: _git_host(url),
+    help="The Git host from which workflows take actions of repositories that are not hosted here, as "
+    "https://github.com, for Runners that name none in spec.actions.  [default: none]",
+)
 @click.option("--poll-only", is_flag=True, help="No events: only polling, every 5 s or more often.")
 def command(
     home: Path | None, port: int, stand_ins: tuple[str, ...], bases: Mapping[str, str], repo: str | None, branch: str,
-    path: str | None, poll_only: bool, hook_address: tuple[str, int] | None,
+    path: str | None, actions_from: str, poll_only: bool, hook_address: tuple[str, int] | None,
 ) -> None:  # fmt: skip
     """Run Tidegate on this machine: Git hosting, registry, runner, builder, controllers and workloads."""
     from tidegate.app.machine import Settings, up  # noqa: PLC0415 - `--help` must not load the server
@@ -61,6 +70,7 @@ def command(
         path=path,
         poll_only=poll_only,
         hook_address=hook_address,
+        actions_from=actions_from,
     )
     asyncio.run(up(settings, lambda line: click.echo(line, err=True)))
 
@@ -69,6 +79,18 @@ def _host(text: str) -> str:
     if not _HOST.fullmatch(text):
         raise click.BadParameter(f"{text!r} is no host's name", param_hint="--stand-in")
     return text.lower()
+
+
+def _git_host(url: str) -> str:
+    """Refuse what could not be fetched from, before it is kept."""
+    from tidegate.git.remote import check_url  # noqa: PLC0415 - rarely given
+
+    try:
+        if url:
+            check_url(url)
+    except TidegateError as error:
+        raise click.BadParameter(error.message) from None
+    return url
 
 
 def _without_credential(url: str | None) -> str | None:

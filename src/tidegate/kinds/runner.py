@@ -16,6 +16,7 @@ from tidegate.kinds.objects import Object
 
 GROUP, KIND, VERSIONS = "tidegate.dev", "Runner", ("v1alpha1",)
 ISOLATIONS = ("auto", "none", "namespaces")
+HOST_URL = re.compile(r"(https?|ssh)://[^\s?#]+", re.ASCII)
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+", re.ASCII)
 DEFAULT_TIMEOUT = 24 * 3600.0
 LEAST_MEMORY, LEAST_PIDS, LEAST_STORAGE = 16 * 1024**2, 16, 1024**2
@@ -38,15 +39,24 @@ class JobLimits:
         return {"cpu": self.cpu, "memory": self.memory, "storage": self.storage, "pids": self.pids}
 
 
+@frozen
+class ActionHost:
+    """A Git host: the address before `/OWNER/NAME`, and the Secret with the credential for it."""
+
+    url: str
+    secret_ref: LocalReference | None = None
+
+
 @frozen(kw_only=True)
 class Runner(Model):
     """Whose workflows run, and how. `repository` is `OWNER/NAME`; `source_ref` names a GitRepository to follow where
-    the repository is not hosted here; `timeout_seconds` is the most that a job may say for itself; `refs` is the
-    status: the last commit of each ref whose push was handled.
+    the repository is not hosted here; `actions` is where those of other repositories come from; `timeout_seconds` is
+    the most that a job may say for itself; `refs` is the status: the last commit of each ref whose push was handled.
     """
 
     repository: str
     source_ref: SourceReference | None = None
+    actions: ActionHost | None = None
     suspend: bool = False
     isolation: str = "auto"
     max_jobs: int = 1
@@ -68,6 +78,7 @@ class Runner(Model):
             version=version,
             repository=fields.text("repository", required=True, pattern=REPOSITORY),
             source_ref=_source(source) if source else None,
+            actions=_actions(actions) if (actions := fields.child("actions")) else None,
             suspend=fields.flag("suspend"),
             isolation=fields.text("isolation", "auto", choices=ISOLATIONS),
             max_jobs=fields.integer("maxJobs", 1, least=1),
@@ -111,3 +122,7 @@ def _amount(fields: Fields, name: str, least: Fraction | int, shown: str) -> Fra
         fields.wrong(name, f"must be at least {shown}")
         return None
     return found
+
+
+def _actions(fields: Fields) -> ActionHost:
+    return ActionHost(fields.text("url", required=True, pattern=HOST_URL), local_reference(fields, "secretRef"))

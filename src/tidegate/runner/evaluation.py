@@ -99,6 +99,19 @@ class StepEvaluator(Protocol):
     def open_post(self, name: str, condition: Condition, before: Before) -> Opening:
         """Look at what a step has still to do, when all steps are over."""
         scope = self._scope(before)
+        return self._beside(name, condition, before, scope)
+
+    def open_pre(self, step: Step, condition: Condition, before: Before) -> Opening:
+        """Look at what a step has to do before the first one runs; its own condition is for its main part."""
+        scope = self._scope(before)
+        name = f"Pre {self._name(step, scope)}"[:NAME_LIMIT]
+        try:
+            scope = scope.having(env={**before.env, **table_value(step.env, scope)})
+        except TidegateError as error:
+            return Opening(name, scope, runs=False, error=error)
+        return self._beside(name, condition, before, scope)
+
+    def _beside(self, name: str, condition: Condition, before: Before, scope: Scope) -> Opening:
         status = status_functions(failed=before.failed, cancelled=before.cancelled)
         try:
             runs = holds(condition, scope.calling(status))
@@ -178,18 +191,28 @@ class Evaluator(StepEvaluator):
 
 @frozen
 class ActionEvaluator(StepEvaluator):
-    """The expressions of an action of the workspace that is in use."""
+    """The expressions of an action that is in use."""
 
     action: ActionFile
     base: Scope
 
     @classmethod
-    def using(cls, action: ActionFile, scope: Scope, given: Mapping[str, str], path: str) -> ActionEvaluator:
+    def using(
+        cls,
+        action: ActionFile,
+        scope: Scope,
+        given: Mapping[str, str],
+        path: str,
+        repository: str = "",
+        ref: str = "",
+    ) -> ActionEvaluator:
         """The action as a step uses it: `scope` is the step's, `given` what it says under `with` (names in lower case),
-        `path` the action's folder as the job sees it. Raises InvalidInput.
+        `path` the action's folder as the job sees it, `repository` and `ref` where it comes from, if not from the
+        workspace. Raises InvalidInput.
         """
         seen = {name: scope.contexts[name] for name in _IN_ACTIONS if name in scope.contexts}
-        github = {**seen.get("github", {}), "action_path": path, "action_ref": "", "action_repository": ""}
+        own = {"action_path": path, "action_ref": ref, "action_repository": repository}
+        github = {**seen.get("github", {}), **own}
         base = replace(scope, contexts={**seen, "github": github})
         inputs = {one.name: _input(one, given, base) for one in action.inputs}
         return cls(action, base.having(inputs=inputs))

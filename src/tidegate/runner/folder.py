@@ -5,6 +5,7 @@ folder anywhere, so every path is walked part by part without following one, and
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -159,14 +160,20 @@ class JobFolder:
             os.close(descriptor)
         return found
 
-    def take_in(self, staged: Path, folder: str) -> str:
+    def take_in(self, staged: Path, folder: str, name: str = "") -> str:
         """Move what the server made out of the job's sight (on the same file system) into `folder`, under a fresh
-        name; the answer is its path.
+        name, or `name` where nothing may be yet; the answer is its path. InvalidInput where something is.
         """
-        name = f"in-{secrets.token_hex(8)}"
+        name = name or f"in-{secrets.token_hex(8)}"
         parent = self._walk(_parts(folder), make=True)
         try:
             os.rename(staged, name, dst_dir_fd=parent)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise InvalidInput(f"{folder}/{name} is there already") from error
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            raise InvalidInput(f"{folder}/{name} is there already") from error
         finally:
             os.close(parent)
         return f"{folder}/{name}"

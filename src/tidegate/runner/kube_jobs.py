@@ -93,6 +93,7 @@ class KubeJobs:
         for other in (key, ObjectKey(*_SECRET, key.namespace, key.name)):  # of an attempt that was broken off
             await self._delete(other)
         # The Job first, whose Pod waits for its Secret: so there is none that doesn't go with a Job.
+        source["actions"] = await self._actions(run, request)
         job = await self._store.create(job_of(request, self._place, run), manager=MANAGER)
         await self._store.create(secret_of(request, source, self._place, job), manager=MANAGER)
 
@@ -111,6 +112,16 @@ class KubeJobs:
             name = spec.proxy_secret_ref.name
             data = await read_secret(self._store, source["metadata"]["namespace"], name)
             found["proxy"] = proxy_of(data, name)
+        return found
+
+    async def _actions(self, obj: Object, request: JobRequest) -> dict[str, Any]:
+        """What a Pod fetches of other repositories, and with what."""
+        run = WorkflowRun.from_object(obj)
+        host = (await runner_of(self._store, run.key.namespace, run.repository)).actions
+        found: dict[str, Any] = {"pins": list(request.pins)}
+        if host is not None and host.secret_ref is not None and request.pins:
+            data = await read_secret(self._store, run.key.namespace, host.secret_ref.name)
+            found["credentials"] = {name: base64.b64encode(value).decode() for name, value in data.items()}
         return found
 
     async def _finished(self, key: ObjectKey, events: JobEvents) -> Mapping[str, Any]:

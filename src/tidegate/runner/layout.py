@@ -12,6 +12,7 @@ HOME_INSIDE = "/home/runner"
 WORK = "work"
 TEMP = "work/_temp"
 TOOLS = "work/_tool"
+ACTIONS = "work/_actions"
 COMMANDS = "work/_temp/_runner_file_commands"
 
 

@@ -8,29 +8,40 @@ from itertools import islice
 from tidegate.base.errors import NotFound, TidegateError
 from tidegate.base.files import Files
 from tidegate.git.repository import Repository
-from tidegate.runner.actions.check import action_problems
-from tidegate.runner.actions.local import local_problems
-from tidegate.workflow.calls import Linked, link
+from tidegate.runner.actions.check import action_problems, borrowed
+from tidegate.runner.actions.uses import used_problems
+from tidegate.workflow.calls import Linked, NotLooked, link
+from tidegate.workflow.elsewhere import Lookup, elsewhere, nothing_known
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow, workflows_in
-from tidegate.workflow.problems import InvalidWorkflow, in_order
+from tidegate.workflow.problems import InvalidWorkflow, Problem, in_order
+from tidegate.workflow.source import Source
 from tidegate.workflow.support import unsupported
 
 WORKFLOWS_LIMIT = 500
 
 
-def linked_workflow(repository: Repository, commit: str, path: str, lacking: Collection[str] = ()) -> Linked:
+def linked_workflow(
+    repository: Repository,
+    commit: str,
+    path: str,
+    lacking: Collection[str] = (),
+    lookup: Lookup = nothing_known,
+    name: str = "",
+) -> Linked:
     """The workflow at `path` of a commit, and those that it calls. `lacking` are built-in actions for which this home
-    has no place. Blocks.
+    has no place, `lookup` gives the files of other repositories, `name` is the run's own, OWNER/NAME. Blocks.
 
-    Raises InvalidWorkflow with everything in any of them, and in the actions of the repository that they use, that
-    keeps it from running here; NotFound.
+    Raises InvalidWorkflow with everything in any of them, and in the actions that they use, that keeps it from running
+    here; NotFound.
     """
     with repository.files(commit) as files:
-        return linked_in(files, path, lacking)
+        return linked_in(files, path, lacking, lookup, name)
 
 
-def linked_in(files: Files, path: str, lacking: Collection[str] = ()) -> Linked:
+def linked_in(
+    files: Files, path: str, lacking: Collection[str] = (), lookup: Lookup = nothing_known, name: str = ""
+) -> Linked:
     """The same from a tree of files."""
 
     def read(name: str) -> bytes | None:
@@ -40,16 +51,34 @@ def linked_in(files: Files, path: str, lacking: Collection[str] = ()) -> Linked:
             return None
 
     def called(name: str) -> Workflow | None:
-        data = read(name)
+        if (place := elsewhere(name)) is None:
+            data = read(name)
+        else:
+            found = lookup(place)
+            if isinstance(found, TidegateError):
+                raise found
+            if found is None:
+                raise NotLooked(f"{name} was not looked at")
+            data = found(place.path)
         return parse_workflow(data, name) if data is not None else None
 
-    linked, problems = link(parse_workflow(files.read(path), path), called)
+    linked, problems = link(parse_workflow(files.read(path), path), called, name)
     workflows = list(linked.every())
-    found = [*problems, *local_problems(workflows, read, lacking)]
+    found = [*problems, *used_problems(workflows, read, lacking, lookup)]
     found += [said for one in workflows for said in (*unsupported(one), *action_problems(one, lacking))]
     if found:
         raise InvalidWorkflow(in_order(found, [one.file for one in workflows]))
     return linked
+
+
+def not_looked_at(workflow: Workflow) -> list[Problem]:
+    """What a workflow takes from other repositories, where nobody asks for them: what they hold is not known."""
+    say = (workflow.source or Source(b"", workflow.file)).problem
+    remedy = "what it does, and whether it can run here, is looked at when a run is planned"
+    uses = [(step.uses, step.uses_where) for _, step in workflow.steps() if borrowed(step.uses) is not None]
+    calls = [job.calls for job in workflow.jobs.values() if job.calls is not None]
+    uses += [(call.uses, call.uses_where) for call in calls if elsewhere(call.uses) is not None]
+    return [say(f"{name} is of another repository, and was not asked for", where, remedy) for name, where in uses]
 
 
 def workflows_at(repository: Repository, commit: str) -> dict[str, Workflow | str]:

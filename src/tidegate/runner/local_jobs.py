@@ -25,6 +25,7 @@ from tidegate.kinds.platform import Platform
 from tidegate.runner import isolation as isolating
 from tidegate.runner import limits
 from tidegate.runner.actions.action import Services
+from tidegate.runner.borrowed_actions import BorrowedActions
 from tidegate.runner.contexts import in_job, runner_context, variables
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.fence import Fence, machine
@@ -34,6 +35,7 @@ from tidegate.runner.isolation import Held, Isolation
 from tidegate.runner.job import JobExecution
 from tidegate.runner.layout import Layout
 from tidegate.runner.logs import file_name
+from tidegate.runner.pins import Pin
 from tidegate.runner.place import Place, interpreter
 from tidegate.runner.request import FAILURE, SUCCESS, JobOutcome, JobRequest
 from tidegate.runner.workbench import Workbench
@@ -133,11 +135,14 @@ class LocalJobs:
         )
         bench.at_step("1")
         await bench.say(*_introduction(request, bench, self._limits_told(request, opened.fence)))
+        pins = {pin.key: pin for pin in map(Pin.from_json, request.pins)}
+        elsewhere = BorrowedActions(bench, self._services.pinned, pins)
+        await elsewhere.prepare(workflow.jobs[request.job].steps)
         await reporter.end(SUCCESS)
         contexts = {**request.contexts, "github": github, "runner": runner, "secrets": dict(request.secrets)}
         functions = {"hashfiles": hash_files(opened.folder, layout, self._clock)}
         evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts, functions))
-        execution = JobExecution(evaluator, bench, self._services, events)
+        execution = JobExecution(evaluator, bench, self._services, events, elsewhere)
         outcome = await execution.run(first_number=2)
         if opened.place.ended_because:
             outcome = replace(outcome, conclusion=FAILURE, message=opened.place.ended_because)

@@ -19,11 +19,13 @@ from tidegate.build.spawn import build_image
 from tidegate.engine.clock import SystemClock
 from tidegate.git.mirror import Mirrors
 from tidegate.git.origins import Origins
-from tidegate.git.remote import Credentials
+from tidegate.git.pinned import PinnedCommits
+from tidegate.git.remote import Credentials, Remote
 from tidegate.git.repository import Repository
 from tidegate.git.secrets import credentials_of
 from tidegate.runner.actions.action import Services
 from tidegate.runner.local_jobs import LocalJobs
+from tidegate.runner.pins import Pin
 from tidegate.runner.request import FAILURE, JobOutcome, JobRequest
 from tidegate.runner.wire import WrittenEvents
 
@@ -62,6 +64,7 @@ async def run_in_pod(given: Path, work: Path) -> None:
         cache=work / "cache",
         bases=names["bases"],
         mirrors=names["mirrors"],
+        pinned=lambda pin: _pinned(work).open(pin.url),
     )
     jobs = LocalJobs(work / "jobs", services, SystemClock(), limited_by="the Pod")
     # The Pod is the isolation: it holds this job alone, and has no privilege with which to make another wall.
@@ -69,7 +72,7 @@ async def run_in_pod(given: Path, work: Path) -> None:
 
 
 async def _fetch(source: Mapping[str, Any], work: Path) -> None:
-    data = {key: base64.b64decode(value) for key, value in dict(source.get("credentials") or {}).items()}
+    data = _decoded(source)
     origins = Origins(_mirrors(work), lambda _: None, _nothing_hosted)
     credentials = credentials_of(data) if data else None
     if source.get("proxy"):
@@ -77,6 +80,23 @@ async def _fetch(source: Mapping[str, Any], work: Path) -> None:
     repository, _ = await origins.read(str(source["url"]), str(source["ref"]), credentials=credentials)
     if await repository.resolve(str(source["commit"])) is None:
         await origins.read(str(source["url"]), str(source["commit"]), credentials=credentials)
+    await _fetch_actions(dict(source.get("actions") or {}), work)
+
+
+async def _fetch_actions(actions: Mapping[str, Any], work: Path) -> None:
+    """Bring the commits that the run takes from other repositories."""
+    credentials = credentials_of(_decoded(actions)) if actions.get("credentials") else None
+    commits = _pinned(work)
+    for pin in map(Pin.from_json, actions.get("pins") or ()):
+        await commits.bring(Remote(pin.url, credentials), pin.commit, pin.ref)
+
+
+def _decoded(source: Mapping[str, Any]) -> dict[str, bytes]:
+    return {key: base64.b64decode(value) for key, value in dict(source.get("credentials") or {}).items()}
+
+
+def _pinned(work: Path) -> PinnedCommits:
+    return PinnedCommits(work / "actions")
 
 
 def _mirrors(work: Path) -> Mirrors:
@@ -91,7 +111,7 @@ def _source(given: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(given.read_bytes())
         return {name: value[name] for name in ("url", "ref", "commit")} | {
-            name: value.get(name) for name in ("credentials", "proxy")
+            name: value.get(name) for name in ("credentials", "proxy", "actions")
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _no_job(given, error) from None

@@ -12,6 +12,7 @@ from typing import Any
 from tidegate.base.errors import Unavailable
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.kinds.workflow_run import COMPLETED, IN_PROGRESS, QUEUED
+from tidegate.runner.pins import Pin
 from tidegate.runner.request import PushedImage
 
 WRITE_DELAY = 0.2
@@ -85,6 +86,7 @@ class RunProgress:
         self.completed_at: str | None = None
         self.jobs: dict[str, JobProgress] = {}
         self.images: list[PushedImage] = []
+        self.pins: tuple[Pin, ...] = ()
 
     def now(self) -> str:
         """The present time as the status writes it."""
@@ -105,6 +107,7 @@ class RunProgress:
             "completedAt": self.completed_at,
             "message": self.message or self._waits() or None,
             "jobs": [job.as_json() for job in self.jobs.values()],
+            "actions": [pin.as_json() for pin in self.pins] or None,
             "images": [image.as_json() for image in {one.reference: one for one in self.images}.values()],
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from typing import Any
 
@@ -17,7 +17,8 @@ class JobRequest:
 
     `job` is its id in the workflow, `name` what people see (unique in the run); `workflow` is the text of the file
     `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job;
-    `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once.
+    `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once. `pins` are
+    the commits that the run takes from other repositories.
     """
 
     run: str
@@ -33,6 +34,7 @@ class JobRequest:
     timeout_minutes: float = 360.0
     limits: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = "flux-system"
+    pins: Sequence[Mapping[str, str]] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The form that the Jobs port takes."""
@@ -41,7 +43,7 @@ class JobRequest:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> JobRequest:
         """Read it back."""
-        return cls(**value)
+        return cls(**{**value, "pins": tuple(value.get("pins") or ())})
 
 
 @frozen

@@ -23,15 +23,16 @@ from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
 from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.asking import is_asked_again, keeps_what_succeeded
+from tidegate.runner.borrowing import Borrowing, host_of, planned
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
 from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
-from tidegate.runner.linking import linked_workflow
 from tidegate.runner.logs import RunLogs
 from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
 from tidegate.runner.occasions import occasion
+from tidegate.runner.pins import Pin, Pins
 from tidegate.runner.places import Places
 from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.report import JobReport
@@ -70,11 +71,13 @@ class _Prepared:
     plan: Plan
     contexts: Mapping[str, Any]
     secrets: Mapping[str, str]
+    pins: tuple[Pin, ...] = ()
 
 
 class WorkflowRunController:
     """Runs WorkflowRuns, each job through the port `jobs`, with a token of its own from `tokens`. `artifacts` go with
-    their runs; `lacking` are built-in actions for which this home has no place.
+    their runs; `borrowing` brings what they take from other repositories; `lacking` are built-in actions for which
+    this home has no place.
     """
 
     name = "runner-controller"
@@ -90,6 +93,7 @@ class WorkflowRunController:
         feed: RunFeed,
         tokens: Tokens,
         repositories: Repositories,
+        borrowing: Borrowing,
         server_url: str = "https://github.com",
         kept: int = KEPT,
         artifacts: Artifacts | None = None,
@@ -100,6 +104,7 @@ class WorkflowRunController:
         self._feed = feed
         self._tokens = tokens
         self._repositories = repositories
+        self._borrowing = borrowing
         self._server_url = server_url
         self._kept = kept
         self._artifacts = artifacts
@@ -123,6 +128,7 @@ class WorkflowRunController:
             return Handled()
         interrupted = int(status.get("interrupted") or 0) + 1 if status.get("status") == IN_PROGRESS else 0
         progress = RunProgress(_writer(ctx, obj, rerun), ctx.clock, int(status.get("attempt") or 0) + 1, interrupted)
+        progress.pins = tuple(map(Pin.from_json, status.get("actions") or ()))
         self._feed.open(key.name)
         try:
             await self._attempt(obj, ctx, progress)
@@ -147,7 +153,8 @@ class WorkflowRunController:
             try:
                 if progress.interrupted > MOST_INTERRUPTIONS:
                     raise LimitExceeded(f"it was interrupted {progress.interrupted} times", remedy=_INTERRUPTED)
-                prepared = await self._prepare(obj, ctx) if is_admitted(obj) or not cancelled.is_set() else None
+                known = {pin.key: pin for pin in progress.pins}
+                prepared = await self._prepare(obj, ctx, known) if is_admitted(obj) or not cancelled.is_set() else None
             except TidegateError as error:
                 await progress.complete(FAILURE, error.explain())
             else:
@@ -173,8 +180,10 @@ class WorkflowRunController:
         for line in text.splitlines():
             self._feed.say(Progress(name, line, level=level))
 
-    async def _prepare(self, obj: Object, ctx: Context) -> _Prepared:
-        """Everything that a run needs to begin. Raises what keeps it from running."""
+    async def _prepare(self, obj: Object, ctx: Context, known: Pins) -> _Prepared:
+        """Everything that a run needs to begin; `known` are the commits that an attempt before has taken from other
+        repositories. Raises what keeps it from running.
+        """
         if problems := annotation(obj, PROBLEMS):
             raise InvalidInput(problems)
         run = WorkflowRun.from_object(obj)
@@ -182,7 +191,16 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
-        linked = await asyncio.to_thread(linked_workflow, repository, run.commit, run.workflow, self._lacking)
+        linked, pins = await planned(
+            repository,
+            run.commit,
+            run.workflow,
+            borrowing=self._borrowing,
+            host=await host_of(runner, ctx.store, self._borrowing.default_url),
+            known=known,
+            name=run.repository,
+            lacking=self._lacking,
+        )
         workflow = linked.workflow
         facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
         scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
@@ -191,7 +209,7 @@ class WorkflowRunController:
         contexts = {"github": github, "inputs": dict(found.inputs), "vars": variables}
         # What a request brings is somebody's proposal: it gets nothing to give away.
         secrets = {} if run.event == "pull_request" else await _secrets(runner, ctx)
-        return _Prepared(run, runner, plan(linked, found.event, contexts), contexts, secrets)
+        return _Prepared(run, runner, plan(linked, found.event, contexts), contexts, secrets, pins)
 
     def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow) -> RunFacts:
         return RunFacts(
@@ -213,6 +231,7 @@ class WorkflowRunController:
     async def _execute(
         self, obj: Object, prepared: _Prepared, ctx: Context, progress: RunProgress, cancelled: asyncio.Event
     ) -> str:
+        progress.pins = prepared.pins
         await progress.write()
         order = str(obj["metadata"].get("creationTimestamp", ""))
         group = f"{prepared.runner.key}"
@@ -234,7 +253,8 @@ class WorkflowRunController:
             carry=self._carrying(obj, progress),
             most_minutes=prepared.runner.timeout_seconds / 60,
         )
-        return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
+        with self._borrowing.holding(prepared.pins):
+            return await self._in_group(prepared.plan.group, prepared.run.repository, execution)
 
     def _carrying(self, obj: Object, progress: RunProgress) -> Carry | None:
         """How jobs of the attempt before are taken over, where only those that failed are to run again."""
@@ -280,6 +300,7 @@ class WorkflowRunController:
             isolation=prepared.runner.isolation,
             timeout_minutes=order.timeout_minutes,
             limits=prepared.runner.limits.as_json() | {"jobs": prepared.runner.max_jobs},
+            pins=tuple(pin.as_json() for pin in prepared.pins),
         )
         reach(Step.JOB_STARTED)
         try:
@@ -315,6 +336,7 @@ class WorkflowRunController:
         await asyncio.to_thread(self._logs.keep_only, names)
         if self._artifacts is not None:
             await asyncio.to_thread(self._artifacts.keep_only, names)
+        await self._borrowing.retire()
 
 
 async def _waits_for_its_runner(obj: Object, ctx: Context) -> bool:

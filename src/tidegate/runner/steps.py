@@ -5,17 +5,21 @@ cancelling.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError
 from tidegate.runner.actions import built_in
 from tidegate.runner.actions.action import Call, Services
-from tidegate.runner.actions.check import unknown_inputs
-from tidegate.runner.actions.local import is_local, read_local
-from tidegate.runner.evaluation import ActionEvaluator, Before, Opening, StepEvaluator, StepResult, env_of
+from tidegate.runner.actions.check import borrowed, unknown_inputs
+from tidegate.runner.actions.local import read_local
+from tidegate.runner.actions.uses import is_local
+from tidegate.runner.borrowed_actions import BorrowedActions, UsedAction
+from tidegate.runner.evaluation import ActionEvaluator, Opening, StepResult, env_of
+from tidegate.runner.frames import Frame, Stopping, identity_of
 from tidegate.runner.layout import TEMP
 from tidegate.runner.node import found_node, inputs_as_variables, state_as_variables
 from tidegate.runner.place import Program
@@ -24,7 +28,7 @@ from tidegate.runner.step_files import StepFiles
 from tidegate.runner.step_output import StepOutput
 from tidegate.runner.waiting import end
 from tidegate.runner.workbench import JobState, Post, Workbench
-from tidegate.workflow.action_file import MOST_DEEP, Scripts
+from tidegate.workflow.action_file import ALWAYS, MOST_DEEP, Scripts
 from tidegate.workflow.model import Step
 from tidegate.workflow.resolve import Scope
 
@@ -38,56 +42,17 @@ class _StepFailedError(TidegateError):
     """A step's program ended badly."""
 
 
-class Stopping:
-    """Whether the job is to end early, and why: `reason` is cancelled or timed_out, empty while it goes on."""
-
-    def __init__(self) -> None:
-        self.reason = ""
-        self.event = asyncio.Event()
-
-    def stop(self, reason: str) -> None:
-        """End what runs; what is for that case still runs."""
-        self.reason = reason
-        self.event.set()
-
-
-@dataclass(slots=True)
-class Frame:
-    """Steps that see each other's results: a job's, or a composite action's. `env` is what they find at first, `own`
-    what each of their programs gets besides; `depth` counts the actions around them.
-    """
-
-    evaluator: StepEvaluator
-    state: JobState
-    env: dict[str, str] = field(default_factory=dict)
-    own: Mapping[str, str] = field(default_factory=dict)
-    depth: int = 0
-    job_failed: bool = False
-    results: dict[str, StepResult] = field(default_factory=dict)
-    failed: bool = False
-    cancelled: bool = False
-    set_before: dict[str, str] = field(default_factory=dict)
-
-    def before(self, stopping: Stopping) -> Before:
-        """What the next step finds."""
-        stopped = bool(stopping.reason)
-        status = CANCELLED if stopped else FAILURE if self.failed or self.job_failed else SUCCESS
-        news = {name: value for name, value in self.state.env.items() if self.set_before.get(name) != value}
-        return Before({**self.env, **news}, self.results, status, failed=self.failed, cancelled=stopped)
-
-
-def identity_of(step: Step) -> str:
-    """The name under which a step's result is kept."""
-    return step.id or f"__{step.index}"
-
-
 class StepWork:
     """The steps of one job, one after another. Nothing of it is kept between them but their frames."""
 
-    def __init__(self, bench: Workbench, services: Services, stopping: Stopping):
+    def __init__(self, bench: Workbench, services: Services, stopping: Stopping, elsewhere: BorrowedActions):
         self._bench = bench
         self._services = services
         self._stopping = stopping
+        self._elsewhere = elsewhere
+        # What scripts save, by the way to their step; and the steps whose post script is to run.
+        self._states: dict[tuple[int, ...], dict[str, str]] = {}
+        self._posted: set[tuple[int, ...]] = set()
 
     async def open(self, step: Step, frame: Frame) -> Opening:
         """Look at a step when its turn has come."""
@@ -100,16 +65,42 @@ class StepWork:
             await self._say_error(opening.error)
             result.outcome = result.conclusion = FAILURE
         elif opening.runs:
-            known = len(frame.state.posts)
-            result.outcome = result.conclusion = await self._perform(step, opening, frame, result)
+            with _named_posts(frame.state, opening.name):
+                result.outcome = result.conclusion = await self._perform(step, opening, frame, result)
             if result.outcome == FAILURE and await asyncio.to_thread(frame.evaluator.continues, step, opening.scope):
                 result.conclusion = SUCCESS
-            for post in frame.state.posts[known:]:
-                post.name = post.name or f"Post {opening.name}"
         frame.failed = frame.failed or result.conclusion == FAILURE
         frame.cancelled = frame.cancelled or result.conclusion == CANCELLED
         frame.results[identity_of(step)] = result
         return result
+
+    def has_pre(self, step: Step) -> bool:
+        """Whether an action has something to do before the first step."""
+        used = self._elsewhere.prepared(step)
+        if used is None:
+            return False
+        scripts = used.action.scripts
+        return bool(scripts.pre) if scripts is not None else any(map(self.has_pre, used.action.steps))
+
+    async def open_pre(self, step: Step, frame: Frame) -> Opening:
+        """Look at what a step has to do before the first one."""
+        used = self._elsewhere.prepared(step)
+        assert used is not None
+        condition = used.action.scripts.pre_condition if used.action.scripts is not None else ALWAYS
+        return await asyncio.to_thread(frame.evaluator.open_pre, step, condition, frame.before(self._stopping))
+
+    async def do_pre(self, step: Step, opening: Opening, frame: Frame) -> str:
+        """Do what a step has to do before the first one, if it is to be done; its conclusion."""
+        if opening.error is not None:
+            await self._say_error(opening.error)
+        conclusion = FAILURE if opening.error is not None else SKIPPED
+        if opening.runs:
+            with _named_posts(frame.state, opening.name.removeprefix("Pre ")):
+                work = self._pre(step, opening.scope, frame)
+                conclusion = await self._told(self._bounded(work, opening, outermost=not frame.way, holds=True))
+        frame.failed = frame.failed or conclusion == FAILURE
+        frame.cancelled = frame.cancelled or conclusion == CANCELLED
+        return conclusion
 
     async def open_post(self, post: Post, frame: Frame) -> Opening:
         """Look at what a step has still to do."""
@@ -132,10 +123,10 @@ class StepWork:
 
     async def _perform(self, step: Step, opening: Opening, frame: Frame, result: StepResult) -> str:
         """Run a step that is to run; its outcome."""
-        local = step.uses is not None and is_local(step.uses)
-        work = self._script if step.run is not None else self._local_action if local else self._action
+        own = step.uses is not None and (is_local(step.uses) or borrowed(step.uses) is not None)
+        work = self._script if step.run is not None else self._own_action if own else self._action
         doing = work(step, opening.scope, frame, result)
-        return await self._told(self._bounded(doing, opening, outermost=not frame.depth, holds=local))
+        return await self._told(self._bounded(doing, opening, outermost=not frame.way, holds=own))
 
     async def _told(self, work: Coroutine[Any, Any, str]) -> str:
         """The outcome of work, whose error is told."""
@@ -250,35 +241,26 @@ class StepWork:
         result.outputs.update(await action.run(call))
         return SUCCESS
 
-    async def _local_action(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
-        """Run an action of the workspace: its steps, whose worst outcome is its own, or its scripts."""
-        bench = self._bench
-        if frame.depth >= MOST_DEEP:
+    async def _own_action(self, step: Step, scope: Scope, frame: Frame, result: StepResult) -> str:
+        """Run an action that is not built in: its steps, whose worst outcome is its own, or its scripts."""
+        if len(frame.way) >= MOST_DEEP:
             raise LimitExceeded(f"actions use each other more than {MOST_DEEP} deep", where=step.uses_where)
-        action, path = await asyncio.to_thread(read_local, bench, step)
+        used = await self._used(step)
         given = await asyncio.to_thread(frame.evaluator.inputs, step, scope)
         await self._say_opening(step, scope, given)
-        known = {one.name.lower(): one for one in action.inputs}
+        known = {one.name.lower(): one for one in used.action.inputs}
         for name in given:
             if name not in known:
-                valid = ", ".join(one.name for one in action.inputs) or "none"
-                await bench.say(f"##[warning]Unexpected input {name!r}; {step.uses} has: {valid}")
+                valid = ", ".join(one.name for one in used.action.inputs) or "none"
+                await self._bench.say(f"##[warning]Unexpected input {name!r}; {step.uses} has: {valid}")
             elif known[name].deprecation:
-                await bench.say(f"##[warning]Input {name!r} has been deprecated: {known[name].deprecation}")
-        evaluator = await asyncio.to_thread(ActionEvaluator.using, action, scope, given, path)
-        if action.scripts is not None:
+                await self._bench.say(f"##[warning]Input {name!r} has been deprecated: {known[name].deprecation}")
+        evaluator = await _evaluator_of(used, scope, given)
+        if used.action.scripts is not None:
             inputs = {**given, **evaluator.base.contexts["inputs"]}
-            return await self._scripts(action.scripts, step, path, inputs, scope, frame, result)
-        inner = Frame(
-            evaluator,
-            bench.state,
-            env_of(scope),
-            {"GITHUB_ACTION_PATH": path},
-            depth=frame.depth + 1,
-            job_failed=frame.failed or frame.job_failed,
-            set_before=dict(bench.state.env),
-        )
-        for one in action.steps:
+            return await self._scripts(used.action.scripts, step, used, inputs, scope, frame, result)
+        inner = self._inner(step, used, evaluator, scope, frame)
+        for one in used.action.steps:
             await self.do(one, await self.open(one, inner), inner)
         for name, value in (await asyncio.to_thread(evaluator.outputs, inner.before(self._stopping))).items():
             if isinstance(value, TidegateError):
@@ -286,26 +268,65 @@ class StepWork:
             result.outputs[name] = value
         return CANCELLED if inner.cancelled else FAILURE if inner.failed else SUCCESS
 
+    async def _used(self, step: Step) -> UsedAction:
+        place = borrowed(step.uses)
+        if place is not None:
+            return await self._elsewhere.used(step, place)
+        return UsedAction(*await asyncio.to_thread(read_local, self._bench, step))
+
+    def _inner(self, step: Step, used: UsedAction, evaluator: ActionEvaluator, scope: Scope, frame: Frame) -> Frame:
+        """The steps of a composite action."""
+        return Frame(
+            evaluator,
+            self._bench.state,
+            env_of(scope),
+            {"GITHUB_ACTION_PATH": used.path, **used.variables},
+            way=(*frame.way, step.index),
+            job_failed=frame.failed or frame.job_failed,
+            set_before=dict(self._bench.state.env),
+        )
+
+    async def _pre(self, step: Step, scope: Scope, frame: Frame) -> str:
+        """Run the pre script of an action, or those of the actions that it uses."""
+        used = await self._used(step)
+        given = await asyncio.to_thread(frame.evaluator.inputs, step, scope)
+        evaluator = await _evaluator_of(used, scope, given)
+        scripts = used.action.scripts
+        if scripts is not None:
+            inputs = {**given, **evaluator.base.contexts["inputs"]}
+            await self._say_opening(step, scope, given)
+            return await self._scripts(scripts, step, used, inputs, scope, frame, StepResult(), pre=True)
+        inner = self._inner(step, used, evaluator, scope, frame)
+        for one in filter(self.has_pre, used.action.steps):
+            await self.do_pre(one, await self.open_pre(one, inner), inner)
+        return CANCELLED if inner.cancelled else FAILURE if inner.failed else SUCCESS
+
     async def _scripts(
         self,
         scripts: Scripts,
         step: Step,
-        path: str,
+        used: UsedAction,
         inputs: Mapping[str, str],
         scope: Scope,
         frame: Frame,
         result: StepResult,
+        *,
+        pre: bool = False,
     ) -> str:
-        """Run a JavaScript action's main script; its post script is for when all steps are over."""
-        bench, state = self._bench, dict[str, str]()
+        """Run a JavaScript action's main script, or its `pre`; its post script is for when all steps are over."""
+        bench, key, path = self._bench, (*frame.way, step.index), used.path
+        state = self._states.setdefault(key, {})
         node = await found_node(bench, scripts.node)
-        if scripts.pre:
+        if scripts.pre and not used.repository:
             await bench.say(
                 "##[warning]The action's 'pre' is not run: an action of the workspace is not there yet then."
             )
-        said = {**env_of(scope), **inputs_as_variables(inputs), "GITHUB_ACTION": step.id or "__self"}
-        program = Program((node, f"{path}/{scripts.main}"), said, bench.layout.workspace)
-        if scripts.post:
+        said = {**env_of(scope), **inputs_as_variables(inputs), "GITHUB_ACTION": step.id or used.name, **used.variables}
+        before = state_as_variables(state)
+        main = f"{path}/{scripts.pre if pre else scripts.main}"
+        program = Program((node, main), {**said, **before}, bench.layout.workspace)
+        if scripts.post and key not in self._posted:
+            self._posted.add(key)
 
             async def post() -> None:
                 env = {**bench.state.env, **said, **state_as_variables(state)}
@@ -318,6 +339,21 @@ class StepWork:
     async def _say_opening(self, step: Step, scope: Scope, given: Mapping[str, str]) -> None:
         shown = ["with:", *(f"  {name}: {value}" for name, value in given.items())] if given else []
         await self._bench.say(f"##[group]Run {step.uses}", *shown, *_shown_env(env_of(scope)))
+
+
+@contextlib.contextmanager
+def _named_posts(state: JobState, name: str) -> Iterator[None]:
+    """What a step leaves to be done after all steps gets its name."""
+    known = len(state.posts)
+    yield
+    for post in state.posts[known:]:
+        post.name = post.name or f"Post {name}"
+
+
+async def _evaluator_of(used: UsedAction, scope: Scope, given: Mapping[str, str]) -> ActionEvaluator:
+    return await asyncio.to_thread(
+        ActionEvaluator.using, used.action, scope, given, used.path, used.repository, used.ref
+    )
 
 
 async def _succeeding(post: Post) -> str:

@@ -40,8 +40,8 @@ class ActionInput:
 @frozen
 class Scripts:
     """What a JavaScript action runs: `main`, and `post` when all steps of the job are over and its condition holds.
-    `node` is the version of Node.js that it asks for. `pre` is never run: as on GitHub, it would be before the
-    repository is there.
+    `node` is the version of Node.js that it asks for. `pre` is for before the first step; of an action of the
+    workspace, which is not there yet then, it is never run, as on GitHub.
     """
 
     node: int
@@ -49,6 +49,7 @@ class Scripts:
     post: str = ""
     post_condition: Condition = ALWAYS
     pre: str = ""
+    pre_condition: Condition = ALWAYS
 
 
 @frozen
@@ -123,6 +124,9 @@ def _scripts(runs: Cursor) -> Scripts | None:
         # As written: no success() is added to it, as it is to an `if` of a workflow.
         condition = replace(fields["post-if"].condition(ACTION_POST_IF), has_status=True)
         found = replace(found, post_condition=condition)
+    if "pre-if" in fields:
+        condition = replace(fields["pre-if"].condition(ACTION_POST_IF), has_status=True)
+        found = replace(found, pre_condition=condition)
     return replace(found, pre=_path(fields, "pre"))
 
 

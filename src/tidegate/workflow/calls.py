@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 
-from tidegate.base.errors import Where
+from tidegate.base.errors import TidegateError, Where
 from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import suggest
+from tidegate.workflow.elsewhere import elsewhere
 from tidegate.workflow.inputs import fits
 from tidegate.workflow.model import (
     NOWHERE,
@@ -39,6 +40,10 @@ MOST_CALLS = 256
 Read = Callable[[str], Workflow | None]
 
 
+class NotLooked(TidegateError):
+    """What another repository has was not looked at (yet), so nothing is said of it."""
+
+
 @frozen
 class Linked:
     """A workflow, and what its jobs call, by the jobs' ids."""
@@ -58,12 +63,13 @@ class Linked:
         yield from seen.values()
 
 
-def link(workflow: Workflow, read: Read) -> tuple[Linked, tuple[Problem, ...]]:
+def link(workflow: Workflow, read: Read, repository: str = "") -> tuple[Linked, tuple[Problem, ...]]:
     """The tree of calls, and what is wrong with it, each at its line.
 
-    `read` gives the workflow of a path, None where there is no such file; it raises InvalidWorkflow.
+    `read` gives the workflow of a path, or of `OWNER/NAME/PATH@REF`, None where there is no such file; it raises
+    InvalidWorkflow, NotLooked, and what keeps another repository from being read. `repository` is the run's own.
     """
-    linker = _Linker(read)
+    linker = _Linker(read, repository)
     linked = linker.link(workflow, (workflow.file,), None)
     others = len(linker.seen.keys() - {workflow.file})
     if others > MOST_WORKFLOWS:
@@ -73,8 +79,9 @@ def link(workflow: Workflow, read: Read) -> tuple[Linked, tuple[Problem, ...]]:
 
 
 class _Linker:
-    def __init__(self, read: Read):
+    def __init__(self, read: Read, repository: str):
         self._read = read
+        self._owner = repository.partition("/")[0].lower()
         self._left = MOST_CALLS
         self.seen: dict[str, Workflow | None] = {}
         self.problems: list[Problem] = []
@@ -107,11 +114,9 @@ class _Linker:
 
     def _called(self, workflow: Workflow, call: CalledWorkflow, way: tuple[str, ...]) -> Workflow | None:
         """The workflow that is called; None where it can't be, which is told."""
-        if not call.uses.startswith("./"):
-            return None  # told with everything else that is not supported
-        path = call.uses.removeprefix("./")
-        if not is_workflow(path):
-            self.say(workflow, f"{path} is no workflow's path", call.uses_where, "it must lie in .github/workflows")
+        path, inside = _named(workflow, call)
+        if not is_workflow(inside):
+            self.say(workflow, f"{inside} is no workflow's path", call.uses_where, "it must lie in .github/workflows")
             return None
         if path in way:
             round_ = " → ".join([*way[way.index(path) :], path])
@@ -121,9 +126,16 @@ class _Linker:
             message = f"this is level {len(way) + 1} of workflows that call each other; {MOST_LEVELS} are the most"
             self.say(workflow, message, call.uses_where, "call it from further up")
             return None
-        found = self._file(path)
+        try:
+            found = self._file(path)
+        except NotLooked:
+            return None
+        except TidegateError as error:
+            self.say(workflow, f"{path} can't be called: {error.message}", call.uses_where, error.remedy)
+            return None
         if found is None and path not in self._unreadable:
-            self.say(workflow, f"there is no file {path} in this commit", call.uses_where)
+            commit = "that commit" if path != inside else "this commit"
+            self.say(workflow, f"there is no file {path} in {commit}", call.uses_where)
         elif found is not None and not isinstance(found.triggers.get("workflow_call"), CallTrigger):
             message = f"{path} can't be called: it has no 'workflow_call' trigger"
             self.say(workflow, message, call.uses_where, "add workflow_call to its `on:`")
@@ -163,6 +175,10 @@ class _Linker:
 
     def _check_secrets(self, workflow: Workflow, call: CalledWorkflow, trigger: CallTrigger) -> None:
         if call.secrets == "inherit":
+            other = elsewhere(call.uses)
+            if other is not None and other.owner.lower() != self._owner:
+                message = f"{call.uses} is another owner's, and inherits no secrets"
+                self.say(workflow, message, call.uses_where, "pass each of them by its name")
             return
         passed = call.secrets.entries if isinstance(call.secrets, Table) else {}
         known = {name.lower() for name in trigger.secrets}
@@ -185,6 +201,18 @@ class _Linker:
                 name = f"'{scope}: {level}'" if scope != "*" else f"'{level}-all'"
                 message = f"{name} is more than the calling job has, which is {has!r}"
                 self.say(workflow, message, asked.where, "give the calling job that permission, or ask for less here")
+
+
+def _named(workflow: Workflow, call: CalledWorkflow) -> tuple[str, str]:
+    """What is called, by the name that is its alone, and its path in its repository: a workflow of another repository
+    finds those beside it in the commit that it is of itself.
+    """
+    if not call.uses.startswith("./"):
+        other = elsewhere(call.uses)
+        return (other.at(other.path), other.path) if other is not None else (call.uses, call.uses)
+    path = call.uses.removeprefix("./")
+    own = elsewhere(workflow.file)
+    return (own.at(path) if own is not None else path), path
 
 
 def _allowed(workflow: Workflow, job: Job, most: Mapping[str, str] | None) -> Mapping[str, str]:

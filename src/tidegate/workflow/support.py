@@ -47,9 +47,6 @@ def _speaker(workflow: Workflow) -> Callable[[str, Where, str], Problem]:
 
 
 def _job(job: Job) -> Iterator[tuple[str, Where, str]]:
-    if job.calls is not None and not job.calls.uses.startswith("./"):
-        remedy = "copy the file into .github/workflows, and call it as ./.github/workflows/FILE.yaml"
-        yield "workflows of other repositories are not supported yet", job.calls.uses_where, remedy
     if job.container is not None:
         yield "'container' is not supported yet", job.container.where, "run the steps on the machine itself"
     if isinstance(job.services, Template) or job.services:

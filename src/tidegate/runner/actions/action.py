@@ -7,13 +7,14 @@ from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
-from tidegate.base.errors import InvalidInput, Where
+from tidegate.base.errors import InvalidInput, NotFound, Where
 from tidegate.base.frozen import frozen
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.git.repository import Repository
 from tidegate.oci.auth import Endpoint
 from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.caches import Caches
+from tidegate.runner.pins import Pin
 from tidegate.runner.workbench import Workbench
 
 
@@ -43,6 +44,11 @@ class Build(Protocol):
     ) -> BuildResult: ...
 
 
+def no_pins(pin: Pin) -> Repository:
+    """Where nothing of other repositories is kept."""
+    raise NotFound(f"{pin.repository} is not here")
+
+
 @frozen
 class Services:
     """What built-in actions need of the home they run in.
@@ -51,7 +57,8 @@ class Services:
     folder `cache` that builds share, `bases` that stand in for names in FROM, and `endpoints`, by host, where this
     home's own registry answers: only a run's own token ever goes there. `mirrors` says for a host from which URL bases
     are pulled. `artifacts` and `caches` are None where there is no place for them. `may_read` says whether a
-    token reads another repository of this home, `OWNER/NAME`.
+    token reads another repository of this home, `OWNER/NAME`. `pinned` opens the repository of a commit that a run
+    takes from elsewhere.
     """
 
     repository: Callable[[str], Repository | None]
@@ -64,6 +71,7 @@ class Services:
     server_url: str = "https://github.com"
     artifacts: Artifacts | None = None
     caches: Caches | None = None
+    pinned: Callable[[Pin], Repository] = no_pins
 
 
 @frozen

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from tidegate.base.errors import Where
-from tidegate.runner.actions import BUILT_IN, built_in
+from tidegate.runner.actions import built_in
 from tidegate.runner.actions.action import Inputs
+from tidegate.workflow.elsewhere import Elsewhere, elsewhere
 from tidegate.workflow.model import Literal, Step, Table, Template, Tree, Workflow
 from tidegate.workflow.problems import Problem
 from tidegate.workflow.source import Source
@@ -43,8 +44,8 @@ def _uses(step: Step, lacking: Collection[str]) -> Iterator[Said]:
         remedy = f"check the repository out, and write .{step.uses[1:]}"
         yield "an action of the running commit ('$/…') is not supported yet", step.uses_where, remedy
         return
-    known = ", ".join(BUILT_IN)
-    yield f"the action {step.uses!r} is not built in", step.uses_where, f"built in are {known}; else use run"
+    if elsewhere(step.uses) is None:
+        yield f"{step.uses!r} names no action", step.uses_where, "write OWNER/NAME@REF or OWNER/NAME/PATH@REF"
 
 
 def _inputs(step: Step) -> Iterator[Said]:
@@ -56,6 +57,11 @@ def _inputs(step: Step) -> Iterator[Said]:
         if reason is not None and not _is_default(value):
             message = f"the input {name!r} of {action.inputs.action} has no effect here: {reason}"
             yield message, value.where, "leave it out"
+
+
+def borrowed(uses: str | None) -> Elsewhere | None:
+    """Where the action of another repository is that a step uses; None where it uses none, or one that is built in."""
+    return None if uses is None or built_in(uses) is not None else elsewhere(uses)
 
 
 def unknown_inputs(inputs: Inputs, given: Table | Template) -> list[str]:
