@@ -289,4 +289,4 @@ async def test_the_proxy_of_the_source_is_gone_through_and_a_socks_proxy_is_told
         secret = ObjectKey("", "Secret", SPACE, "proxy")
         await plain.world.store.patch(secret, {"data": {"address": address}}, manager="person")
         await plain.select("1.0.2")
-    assert "no pull request is opened through a SOCKS proxy" in await plain.condition()
+    assert "the API is not reached through a SOCKS proxy" in await plain.condition()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
+from tidegate.kinds.forges import FORGES
 from tidegate.kinds.objects import Object
 from tidegate.kinds.own_annotations import PREFIX, flag, given_annotations, seconds, unknown_among, wrong
 from tidegate.update.window import Window
@@ -25,8 +26,6 @@ ELSEWHERE = frozenset({f"{PREFIX}adopt", f"{PREFIX}keep"})
 """Those that other rooms read."""
 LONGEST_BATCH = 7 * 24 * 3600.0
 LEAST_ROLLBACK, LONGEST_ROLLBACK = 10.0, 24 * 3600.0
-FORGES: Mapping[str, str] = {"github": "github", "gitea": "gitea", "forgejo": "gitea", "gitlab": "gitlab"}
-"""What `pull-request-api` may say, and whose API that is."""
 
 
 @frozen

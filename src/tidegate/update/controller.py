@@ -108,7 +108,7 @@ class ImageUpdateAutomationController:
 
     async def _propose(self, work: Work, result: Result, wish: PullRequestWish) -> Look:
         """Have what was pushed to a branch of its own shown by a pull request."""
-        from tidegate.update.pull_request.proposing import propose  # noqa: PLC0415 - few automations ask for it
+        from tidegate.update.proposing import propose  # noqa: PLC0415 - few automations ask for it
 
         return Look(*await propose(self._origins, work, result, wish))
 

@@ -11,7 +11,7 @@ from tidegate.base.errors import InvalidInput, Unavailable
 from tidegate.base.frozen import frozen
 from tidegate.git.remote import is_loopback
 from tidegate.kinds.common import mapping
-from tidegate.update.annotations import FORGES
+from tidegate.kinds.forges import FORGES
 
 GITHUB, GITEA, GITLAB = "github", "gitea", "gitlab"
 _HOSTS = {

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import ssl
-
-import httpx2
 
 from tidegate.base.errors import InvalidInput, NotFound, RateLimited, TidegateError
-from tidegate.base.http import make_client, tls_context
 from tidegate.engine.secrets import read_secret
+from tidegate.forge.api import Proposal, forge_of
+from tidegate.forge.client import ForgeClient
+from tidegate.forge.session import api_client, token_in, token_of
 from tidegate.git.names import branch_ref
 from tidegate.git.origins import Origins
 from tidegate.kinds.common import mapping
 from tidegate.kinds.conditions import Condition, find
 from tidegate.update.annotations import PULL_REQUEST_SECRET, PullRequestWish
 from tidegate.update.planning import Result, Work
-from tidegate.update.pull_request.client import ForgeClient
-from tidegate.update.pull_request.forge import Proposal, forge_of
 
 PULL_REQUEST = "PullRequest"
 AGAIN = 60.0
 """Seconds until what failed is tried again."""
-TOKEN_KEYS = ("token", "bearerToken", "password")
 Told = tuple[tuple[Condition, ...], float | None]
 """Conditions to show, and in how many seconds to come again."""
 
@@ -57,7 +52,7 @@ async def _proposed(work: Work, wish: PullRequestWish, commit: str, proposal: Pr
     forge = forge_of(work.target.url, wish.api)
     token = await _token(work, wish)
     clock = work.ctx.clock
-    async with await asyncio.to_thread(_http, work) as http:
+    async with await asyncio.to_thread(api_client, work.target.credentials) as http:
         client = ForgeClient(http, forge, token, sleep=clock.sleep, now=lambda: clock.now().timestamp())
         found, done = await client.propose(proposal)
     if done != "found":
@@ -86,38 +81,15 @@ async def _token(work: Work, wish: PullRequestWish) -> str:
     """The token of the Secret that the annotation names, else of the source's."""
     if wish.secret is not None:
         data = await read_secret(work.ctx.store, work.namespace, wish.secret)
-        token = next((data[key].decode("utf-8", "replace").strip() for key in TOKEN_KEYS if data.get(key)), "")
+        token = token_in(data)
         place = f"the Secret {work.namespace}/{wish.secret}"
     else:
-        credentials = work.target.credentials
-        token = (credentials.bearer_token or credentials.password).strip() if credentials else ""
+        token = token_of(work.target.credentials)
         place = "the source's Secret"
     if not token:
         remedy = f"name a Secret with the key `token` in the annotation {PULL_REQUEST_SECRET}"
         raise InvalidInput(f"{place} has no token for the API of {_host(work)}", remedy=remedy, code="NoToken")
     return token
-
-
-def _http(work: Work) -> httpx2.AsyncClient:
-    """A client that believes the authorities of the source's Secret beside those of this machine, and goes through the
-    source's proxy.
-    """
-    credentials = work.target.credentials
-    if credentials is None:
-        return make_client()
-    proxy = None
-    if credentials.proxy:
-        if not credentials.proxy.startswith(("http://", "https://")):
-            raise InvalidInput("no pull request is opened through a SOCKS proxy: spec.proxySecretRef of the source")
-        proxy = httpx2.Proxy(credentials.proxy)
-    if not credentials.ca_file:
-        return make_client(proxy=proxy)
-    context = tls_context(os.environ)
-    try:
-        context.load_verify_locations(cadata=credentials.ca_file.decode("ascii"))
-    except (ssl.SSLError, ValueError):
-        raise InvalidInput("ca.crt of the source's Secret holds no certificates") from None
-    return make_client(verify=context, proxy=proxy)
 
 
 def _host(work: Work) -> str:

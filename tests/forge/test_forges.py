@@ -3,7 +3,7 @@
 import pytest
 
 from tidegate.base.errors import InvalidInput, Unavailable
-from tidegate.update.pull_request.forge import BODY_LIMIT, TITLE_LIMIT, Forge, Proposal, PullRequest, forge_of
+from tidegate.forge.api import BODY_LIMIT, TITLE_LIMIT, Forge, Proposal, PullRequest, forge_of
 
 PROPOSAL = Proposal("auto", "main", "Title", "Body")
 

@@ -11,7 +11,7 @@ import httpx2
 
 from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, NotFound, RateLimited, TidegateError, Unavailable
 from tidegate.base.http import read_bounded, shown
-from tidegate.update.pull_request.forge import Forge, Proposal, PullRequest, Request
+from tidegate.forge.api import Forge, Proposal, PullRequest, Request
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 DEADLINE = 30.0

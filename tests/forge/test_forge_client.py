@@ -8,8 +8,8 @@ import pytest
 
 from tidegate.base.errors import Denied, InvalidInput, RateLimited, Unavailable
 from tidegate.base.http import make_client
-from tidegate.update.pull_request.client import ForgeClient
-from tidegate.update.pull_request.forge import Forge, Proposal
+from tidegate.forge.api import Forge, Proposal
+from tidegate.forge.client import ForgeClient
 
 TOKEN = "s3cret-token-value"
 FORGE = Forge("github", "https://api.github.com", "me/repo")
@@ -119,7 +119,7 @@ async def test_an_address_that_can_t_be_shown_is_none(url):
 
 
 async def test_a_forge_that_is_slow_each_time_is_given_up_as_a_whole(monkeypatch):
-    monkeypatch.setattr("tidegate.update.pull_request.client.WHOLE_DEADLINE", 0.05)
+    monkeypatch.setattr("tidegate.forge.client.WHOLE_DEADLINE", 0.05)
 
     class Silent(httpx2.AsyncBaseTransport):
         async def handle_async_request(self, request):
