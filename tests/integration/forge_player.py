@@ -55,11 +55,20 @@ class Forge:
             return self._update(int(number), fields)
         return self._json(405, {"message": "Method Not Allowed"})
 
-    def add(self, head: str, base: str, *, owner: str = "acme", state: str = "open", title: str = "theirs") -> None:
-        """Somebody's own."""
+    def add(
+        self,
+        head: str,
+        base: str,
+        *,
+        owner: str = "acme",
+        state: str = "open",
+        title: str = "theirs",
+        sha: str = "0" * 40,
+    ) -> None:
+        """Somebody's own, whose head is at the commit `sha`."""
         self.pulls.append(
             {"number": len(self.pulls) + 1, "head": head, "base": base, "title": title, "body": "", "state": state}
-            | {"owner": owner}
+            | {"owner": owner, "sha": sha}
         )
 
     def open_ones(self) -> list[dict[str, Any]]:
@@ -78,13 +87,12 @@ class Forge:
     def _list(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         found = self.open_ones()
         size = int(query.get("limit" if self.kind == "gitea" else "per_page", "30"))
-        if self.kind == "github":
-            owner, _, branch = unquote(query.get("head", "")).partition(":")
+        assert query["state"] == ("opened" if self.kind == "gitlab" else "open")
+        if self.kind == "github" and "head" in query:
+            owner, _, branch = unquote(query["head"]).partition(":")
             found = [one for one in found if (one["owner"], one["head"]) == (owner, branch)]
             found = [one for one in found if one["base"] == query["base"]]
-            assert query["state"] == "open"
-        elif self.kind == "gitlab":
-            assert query["state"] == "opened"
+        elif self.kind == "gitlab" and "source_branch" in query:
             found = [one for one in found if one["head"] == query["source_branch"]]
         start = (int(query.get("page", "1")) - 1) * size
         return [self._shown(one) for one in found[start : start + size]]
@@ -131,9 +139,10 @@ class Forge:
             branches = {"source_branch": one["head"], "target_branch": one["base"]}
             projects = {"source_project_id": 5 if one["owner"] == "acme" else 6, "target_project_id": 5}
             said = {"description": one["body"], "state": "opened", "draft": False, "merge_status": "can_be_merged"}
-            return {**words, "iid": number, "web_url": url, **branches, **projects, **said}
+            author = {"author": {"username": "bot"}, "sha": one["sha"]}
+            return {**words, "iid": number, "web_url": url, **branches, **projects, **said, **author}
         repo = {"id": 1, "full_name": f"{one['owner']}/shop"}
-        head = {"label": f"{one['owner']}:{one['head']}", "ref": one["head"], "sha": "0" * 40, "repo": repo}
+        head = {"label": f"{one['owner']}:{one['head']}", "ref": one["head"], "sha": one["sha"], "repo": repo}
         base = {
             "label": f"acme:{one['base']}",
             "ref": one["base"],

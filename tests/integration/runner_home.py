@@ -17,6 +17,8 @@ from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.manager import Manager
 from tidegate.engine.sqlite_store import SqliteStore
+from tidegate.git.mirror import Mirrors
+from tidegate.git.origins import Origins
 from tidegate.git.pinned import PinnedCommits
 from tidegate.git.repository import Repository
 from tidegate.kinds.objects import ObjectKey
@@ -28,8 +30,12 @@ from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.local_jobs import LocalJobs
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.repositories import hosted
+from tidegate.runner.repositories import FollowedRepositories, hosted, mirrored
+from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.runs import WorkflowRunController
+from tidegate.source.controller import GitRepositoryController
+from tidegate.source.reading import read_source
+from tidegate.source.trees import LocalTrees
 
 NAMESPACE = "flux-system"
 NOBODY = 65534
@@ -85,10 +91,15 @@ class FakeBuild:
 
 
 class RunnerHome:
-    """A repository `acme/shop`, its Runner and the two controllers. `folder` is the developer's clone."""
+    """A repository `acme/shop`, its Runner and the two controllers. `folder` is the developer's clone. Where it is
+    `following`, nothing is hosted: the repository is that of a GitRepository.
+    """
 
-    def __init__(self, root: Path, *, build: Any = None, tokens: Any = None, endpoints: Any = None):
+    def __init__(
+        self, root: Path, *, build: Any = None, tokens: Any = None, endpoints: Any = None, following: bool = False
+    ):
         self.root = root
+        self.following = following
         self.folder = root / "developer"
         self.bare = root / "home/git/acme/shop.git"
         self.clock = SystemClock()
@@ -102,8 +113,17 @@ class RunnerHome:
         self.artifacts = Artifacts(root / "home/runs/artifacts", self.clock)
         self.caches = Caches(root / "home/runs/caches", self.clock)
         self.borrowing = Borrowing(PinnedCommits(root / "home/actions"), self.open)
+        mirrors = Mirrors(root / "home/mirrors")
+        origins = Origins(mirrors, lambda _: None, _nothing_hosted)
+
+        async def fetch(source: Any) -> Repository:
+            return (await read_source(origins, self.store, source)).repository
+
+        followed = FollowedRepositories(self.open, mirrored(self.store, mirrors, fetch))
+        repositories = followed.find if following else hosted(self.open)
+        watch = RequestWatch(mirrors) if following else None
         services = Services(
-            self.open,
+            followed.open,
             self.build,
             root / "home/cache",
             endpoints=endpoints or {},
@@ -113,17 +133,21 @@ class RunnerHome:
             pinned=self.borrowing.open,
         )
         self.jobs = LocalJobs(root / "home/runs/work", services, self.clock, hidden=(root / "home",))
-        self.runner = RunnerController(hosted(self.open), self.feed)
+        self.runner = RunnerController(repositories, self.feed, watch)
         self.runs = WorkflowRunController(
             jobs=self.jobs,
             logs=self.logs,
             feed=self.feed,
             tokens=self.tokens,
-            repositories=hosted(self.open),
+            repositories=repositories,
             borrowing=self.borrowing,
             artifacts=self.artifacts,
+            watch=watch,
         )
-        self.manager = Manager(self.store, self.clock, [self.runner, self.runs])
+        self.controllers = [self.runner, self.runs]
+        if following:
+            self.controllers.append(GitRepositoryController(origins, LocalTrees(root / "home/trees.json")))
+        self.manager = Manager(self.store, self.clock, self.controllers)
 
     def open(self, name: str) -> Repository | None:
         if name == "acme/shop":
@@ -132,7 +156,8 @@ class RunnerHome:
         return other if other.exists() else None
 
     async def set_up(self, **spec: Any) -> None:
-        await self.repository.init()
+        if not self.following:
+            await self.repository.init()
         await self.store.create(
             {
                 "apiVersion": "tidegate.dev/v1alpha1",
@@ -159,7 +184,7 @@ class RunnerHome:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        self.manager = Manager(self.store, self.clock, [self.runner, self.runs])  # as after a restart
+        self.manager = Manager(self.store, self.clock, self.controllers)  # as after a restart
         task = asyncio.create_task(self.manager.run())
         try:
             yield
@@ -188,6 +213,10 @@ class RunnerHome:
     def log(self, run: dict[str, Any], job: str = "build") -> str:
         name, attempt = run["metadata"]["name"], run["status"]["attempt"]
         return "\n".join(line.partition(" ")[2] for line in self.logs.lines(name, attempt, job))
+
+
+async def _nothing_hosted(_repository: Path) -> None:
+    """No repository is moved by our hand."""
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -10,6 +10,8 @@ import pytest_asyncio
 from tests.integration.cluster_runs import IMAGE, JOBS, PASSWORD, RUNS, SECRETS, SYSTEM, RunWorld
 from tests.integration.cluster_tidegate import tidegate
 from tests.integration.cluster_world import started
+from tests.integration.forge_player import TOKEN, Forge
+from tests.integration.git_host import hosting
 from tests.integration.registry_world import RegistryWorld
 from tests.integration.ssh_remote import Clone
 
@@ -328,3 +330,73 @@ async def test_an_action_of_another_repository_is_brought_into_the_pod_by_its_fi
     assert "hello cluster from tools/greet at main" in log
     assert [(one["repository"], one["commit"]) for one in status["actions"]] == [("tools/greet", commit)]
     assert "source.json" not in log
+
+
+REQUESTED = """
+on: pull_request
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - run: |
+          cat words.txt
+          echo "of $GITHUB_REF, secret <${{ secrets.GITHUB_TOKEN }}>"
+"""
+
+
+async def test_an_open_request_of_the_sources_forge_runs_in_a_pod(world):
+    with hosting(world.folder / "forge") as host:
+        forge = Forge(host, "gitea")
+        host.api = forge.answer
+        host.commit("Begin", {".github/workflows/ci.yaml": REQUESTED})
+        manifest = f"""
+apiVersion: v1
+kind: Secret
+metadata: {{name: forge, namespace: {SYSTEM}}}
+stringData: {{token: {TOKEN}}}
+---
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {{name: hub, namespace: {SYSTEM}}}
+spec: {{interval: 1h, url: {host.url}, ref: {{branch: main}}}}
+---
+apiVersion: tidegate.dev/v1alpha1
+kind: Runner
+metadata: {{name: hub, namespace: {SYSTEM}}}
+spec:
+  repository: acme/hub
+  sourceRef: {{name: hub}}
+  secretRef: {{name: shop-ci}}
+  pullRequests: {{api: gitea, secretRef: {{name: forge}}}}
+"""
+        await world.cluster.kubectl("apply", "-f", "-", stdin=manifest)
+        base = f"/apis/tidegate.dev/v1alpha1/namespaces/{SYSTEM}/runners/hub"
+        try:
+            await world.cluster.until(base, lambda one: "lastPullRequest" in (one.get("status") or {}), 60)
+            work = host.folder / "work"
+            (work / "words.txt").write_text("words of a request\n")
+            host.git("add", "--all", cwd=work)
+            host.git("commit", "--quiet", "--message", "Propose", cwd=work)
+            host.git("push", "--quiet", "origin", "HEAD:refs/pull/1/head", cwd=work)
+            forge.add("topic", "main", owner="stranger", sha=host.git("rev-parse", "HEAD", cwd=work))
+            source = f"/apis/source.toolkit.fluxcd.io/v1/namespaces/{SYSTEM}/gitrepositories/hub"
+            # Its answers of the last seconds are taken for news, so it is asked until it has something to tell.
+            async with asyncio.timeout(90):
+                while not [one for one in (await world.cluster.get(RUNS))["items"] if _is_of_hub(one)]:
+                    mark = {"reconcile.fluxcd.io/requestedAt": str(time.time())}
+                    await world.cluster.merge(source, {"metadata": {"annotations": mark}})
+                    await asyncio.sleep(1)
+            run = await world.until_run(_is_of_hub)
+            name = run["metadata"]["name"]
+            status, log = await world.ended(name), await world.log(name)
+        finally:
+            await world.cluster.kubectl("delete", "runner/hub", "gitrepository/hub", "-n", SYSTEM)
+    assert status["conclusion"] == "success", (status, log)
+    assert "words of a request" in log
+    assert "of refs/pull/1/merge, secret <>" in log
+    assert PASSWORD not in log
+
+
+def _is_of_hub(run):
+    return run["spec"]["repository"] == "acme/hub"

@@ -242,7 +242,7 @@ async def test_what_is_not_there_is_refused_before_anything_runs(home):
     message = run["status"]["message"]
     assert run["status"]["conclusion"] == "failure"
     assert ".github/workflows/ci.yaml:8:" in message
-    assert "the action 'acme/unknown@v1' is not built in" in message
+    assert "'acme/unknown@v1' is not built in, and can't be had: acme/unknown is not hosted here" in message
     assert "the input 'secrets' of docker/build-push-action has no effect here" in message
     assert "the input 'lfs' of actions/checkout" in message
     assert "'load'" not in message

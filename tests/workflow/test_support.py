@@ -42,3 +42,10 @@ def test_surprises_are_noticed(read: Read) -> None:
         "the event 'issues' never happens here",
         "a condition with text outside ${{ }} always holds",
     ]
+
+
+def test_activities_of_a_request_that_are_not_seen_are_told(read: Read) -> None:
+    workflow = read("on: {pull_request: {types: [opened, labeled]}}\njobs: {a: {runs-on: x, steps: [{run: x}]}}")
+    (notice,) = notices(workflow)
+    assert notice.message == "the activity 'labeled' never happens here"
+    assert notice.help == "what is seen of a request is opened, synchronize, reopened"

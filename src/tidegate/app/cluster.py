@@ -228,6 +228,7 @@ class _Parts:
             mirrored(self.store, self.mirrors, self._fetch),
             logs=self.settings.data / "runs",
             actions=self.settings.data / "actions",
+            mirrors=self.mirrors,
             selector=parse_labels(self.settings.selector),
         )
 

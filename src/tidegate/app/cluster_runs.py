@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tidegate.engine.clock import Clock
 from tidegate.engine.outcome import Controller
+from tidegate.git.mirror import Mirrors
 from tidegate.git.pinned import PinnedCommits
 from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kube.client import KubeClient
@@ -20,6 +21,7 @@ from tidegate.runner.job_manifest import JobPlace
 from tidegate.runner.kube_jobs import KubeJobs
 from tidegate.runner.logs import RunLogs
 from tidegate.runner.repositories import Repositories
+from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.runs import WorkflowRunController
 
 LACKING = (
@@ -41,15 +43,16 @@ async def runner_controllers(
     *,
     logs: Path,
     actions: Path,
+    mirrors: Mirrors,
     selector: LabelSelector,
 ) -> list[Controller]:
     """The controllers, once what a process that died has left under way is ended. `logs` is the folder of the runs'
     logs, `actions` that of what they take from other repositories; `selector` says which runs are this process's.
     """
-    jobs, feed = KubeJobs(client, store, clock, place), RunFeed()
+    jobs, feed, watch = KubeJobs(client, store, clock, place), RunFeed(), RequestWatch(mirrors)
     await jobs.sweep(selector)
     return [
-        RunnerController(repositories, feed),
+        RunnerController(repositories, feed, watch),
         WorkflowRunController(
             jobs=jobs,
             logs=RunLogs(logs, clock),
@@ -58,6 +61,7 @@ async def runner_controllers(
             repositories=repositories,
             borrowing=Borrowing(PinnedCommits(actions), lambda _name: None),
             lacking=LACKING,
+            watch=watch,
         ),
     ]
 

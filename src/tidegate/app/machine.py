@@ -36,7 +36,7 @@ from tidegate.git.origins import Origins
 from tidegate.git.pinned import PinnedCommits
 from tidegate.git.repository import Repository
 from tidegate.kinds import strict
-from tidegate.kinds.objects import ObjectKey
+from tidegate.kinds.objects import Object, ObjectKey
 from tidegate.notify.hooks import Hooks
 from tidegate.notify.initialized import alerts, providers
 from tidegate.notify.notifier import Notifier
@@ -55,7 +55,8 @@ from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.local_jobs import LocalJobs
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.repositories import hosted
+from tidegate.runner.repositories import FollowedRepositories, mirrored
+from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.runs import WorkflowRunController
 from tidegate.runtime.local import LocalRuntime, LocalWorkloads
 from tidegate.scan.controller import ImageRepositoryController
@@ -79,6 +80,7 @@ from tidegate.serve.pod_logs import Logs
 from tidegate.serve.push_feed import PushFeed, Wiring
 from tidegate.serve.registry import RegistryDoor
 from tidegate.source.controller import GitRepositoryController
+from tidegate.source.reading import read_source
 from tidegate.source.trees import LocalTrees
 from tidegate.update.controller import ImageUpdateAutomationController
 
@@ -172,9 +174,16 @@ class App:
         tags = FileTags(self.home.tags)
         facts = FactsCache(self.home.facts)
         policies = ImagePolicyController(tags, self.registry, facts)
-        origins = Origins(Mirrors(self.home.mirrors), self.repositories.by_url, self.hints.pushed)
+        mirrors = Mirrors(self.home.mirrors)
+        origins = Origins(mirrors, self.repositories.by_url, self.hints.pushed)
         updates = ImageUpdateAutomationController(origins, partial(revision_of_image, self.images))
-        controllers = [*await self._controllers(tags, origins, policies, updates), *runtime.controllers]
+
+        async def fetch(source: Object) -> Repository:
+            return (await read_source(origins, self.store, source)).repository
+
+        followed = FollowedRepositories(self._repository, mirrored(self.store, mirrors, fetch))
+        own = await self._controllers(tags, mirrors, origins, followed, policies, updates)
+        controllers = [*own, *runtime.controllers]
         names = sorted({controller.name for controller in controllers})
         self.controller_logs.start(names)
         self._manager = Manager(
@@ -189,7 +198,7 @@ class App:
         )
         pushes = PushFeed(self._wiring())
         git = GitDoor(self.repositories, self.authorizer, pushes.lines)
-        doors = self._doors(git, runtime, names, policies, updates)
+        doors = self._doors(git, runtime, names, followed, policies, updates)
         stopped = stop_signals()
         await git.start()
         await pushes.recover()
@@ -236,11 +245,13 @@ class App:
     async def _controllers(
         self,
         tags: FileTags,
+        mirrors: Mirrors,
         origins: Origins,
+        followed: FollowedRepositories,
         policies: ImagePolicyController,
         updates: ImageUpdateAutomationController,
     ) -> list[Controller]:
-        trees = self.trees
+        trees, watch = self.trees, RequestWatch(mirrors)
         borrowing = Borrowing(
             PinnedCommits(self.home.actions),
             self._repository,
@@ -248,7 +259,7 @@ class App:
             self.settings.actions_from,
         )
         services = Services(
-            repository=self._repository,
+            repository=followed.open,
             build=build_image,
             cache=self.home.cache,
             bases=self.settings.bases,
@@ -270,14 +281,15 @@ class App:
             ReceiverController(),
             alerts(),
             providers(),
-            RunnerController(hosted(self._repository), self.feed),
+            RunnerController(followed.find, self.feed, watch),
             WorkflowRunController(
                 jobs=jobs,
                 logs=self.run_logs,
                 feed=self.feed,
                 tokens=self.authorizer,
-                repositories=hosted(self._repository),
+                repositories=followed.find,
                 borrowing=borrowing,
+                watch=watch,
                 server_url=self._server_url(),
                 artifacts=self.artifacts,
             ),
@@ -288,6 +300,7 @@ class App:
         git: GitDoor,
         runtime: LocalRuntime,
         names: list[str],
+        followed: FollowedRepositories,
         policies: ImagePolicyController,
         updates: ImageUpdateAutomationController,
     ) -> Starlette:
@@ -310,7 +323,7 @@ class App:
             Parts(
                 self.store,
                 self.authorizer,
-                self._repository,
+                followed.open,
                 self.run_logs,
                 self.clock,
                 version("tidegate"),

@@ -81,14 +81,16 @@ class Forge:
     repository: str
 
     def headers(self, token: str) -> dict[str, str]:
-        """What goes with every request; InvalidInput where a line break would start another header."""
+        """What goes with every request, without a token what anybody may ask; InvalidInput where a line break would
+        start another header.
+        """
         if not token.isprintable() or not token.isascii():
             raise InvalidInput("the token holds a character that no token has", remedy="write the Secret anew")
         if self.kind == GITHUB:
             more = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-            return {"Authorization": f"Bearer {token}", **more}
+            return {**({"Authorization": f"Bearer {token}"} if token else {}), **more}
         word = "token" if self.kind == GITEA else "Bearer"
-        return {"Authorization": f"{word} {token}", "Accept": "application/json"}
+        return {**({"Authorization": f"{word} {token}"} if token else {}), "Accept": "application/json"}
 
     def listing(self, proposal: Proposal, page: int) -> Request:
         """Ask for the open ones of the two branches; Gitea can't narrow it down, so its pages are looked through."""
@@ -100,7 +102,7 @@ class Forge:
             query |= {"source_branch": proposal.head, "target_branch": proposal.base, "per_page": str(PAGE)}
         else:
             query |= {"limit": str(PAGE)}
-        return Request("GET", f"{self._path()}?{urlencode(query)}")
+        return Request("GET", f"{self.path}?{urlencode(query)}")
 
     def creating(self, proposal: Proposal) -> Request:
         """Ask for a new one."""
@@ -108,35 +110,37 @@ class Forge:
             branches = {"source_branch": proposal.head, "target_branch": proposal.base}
         else:
             branches = {"head": proposal.head, "base": proposal.base}
-        return Request("POST", self._path(), branches | self._words(proposal))
+        return Request("POST", self.path, branches | self._words(proposal))
 
     def updating(self, number: int, proposal: Proposal) -> Request:
         """Ask for other words of an open one."""
         method = "PUT" if self.kind == GITLAB else "PATCH"
-        return Request(method, f"{self._path()}/{number}", self._words(proposal))
+        return Request(method, f"{self.path}/{number}", self._words(proposal))
 
     def find(self, answer: object, proposal: Proposal) -> PullRequest | None:
         """The one of these two branches of this very repository in a page of a list; Unavailable where it is none."""
-        for one in _listed(answer):
+        for one in listed(answer):
             if self._is_of(one, proposal):
                 return self.read(one)
         return None
 
     def is_last(self, answer: object) -> bool:
         """Whether no page follows."""
-        return len(_listed(answer)) == 0 or (self.kind != GITEA and len(_listed(answer)) < PAGE)
+        return len(listed(answer)) == 0 or (self.kind != GITEA and len(listed(answer)) < PAGE)
 
     def read(self, answer: object) -> PullRequest:
         """One out of an answer; Unavailable where it is none."""
         found = mapping(answer)
         number = found.get("iid" if self.kind == GITLAB else "number")
         url = found.get("web_url" if self.kind == GITLAB else "html_url")
-        if type(number) is not int or not isinstance(url, str) or not _is_page(url):
+        if type(number) is not int or not isinstance(url, str) or not is_page(url):
             raise Unavailable(f"{self.api} answered with something that is no pull request")
         body = found.get("description" if self.kind == GITLAB else "body")
         return PullRequest(number, url, str(found.get("title") or ""), str(body or ""))
 
-    def _path(self) -> str:
+    @property
+    def path(self) -> str:
+        """Where its requests are, below the API's address."""
         if self.kind == GITLAB:
             return f"/projects/{quote(self.repository, safe='')}/merge_requests"
         return f"/repos/{quote(self.repository)}/pulls"
@@ -188,12 +192,13 @@ def _forge(kind: str, scheme: str, host: str, names: Sequence[str]) -> Forge:
     return Forge(kind, f"{root}{below}/api/v1", repository)
 
 
-def _is_page(url: str) -> bool:
+def is_page(url: str) -> bool:
     """Whether it may be shown as the address of a page."""
     return len(url) <= URL_LIMIT and _PAGE.fullmatch(url) is not None
 
 
-def _listed(answer: object) -> list[Mapping[str, Any]]:
+def listed(answer: object) -> list[Mapping[str, Any]]:
+    """The entries of a page; Unavailable where it is none."""
     if not isinstance(answer, list):
         raise Unavailable("the answer is no list of pull requests")
     return [mapping(one) for one in answer]

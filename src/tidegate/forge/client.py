@@ -12,6 +12,7 @@ import httpx2
 from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, NotFound, RateLimited, TidegateError, Unavailable
 from tidegate.base.http import read_bounded, shown
 from tidegate.forge.api import Forge, Proposal, PullRequest, Request
+from tidegate.forge.open_requests import OpenRequest, listing, read_page
 
 ANSWER_LIMIT = 4 * 1024 * 1024
 DEADLINE = 30.0
@@ -21,6 +22,7 @@ WHOLE_DEADLINE = 120.0
 ATTEMPTS = 3
 BACKOFF = 0.5
 PAGES = 40
+PAGES_LOOKED = 4
 LONGEST_WAIT = 3600.0
 _SAID = 300
 
@@ -58,9 +60,25 @@ class ForgeClient:
                 found, done = await self._propose(proposal)
         except TimeoutError:
             raise Unavailable(f"{self._forge.api} did not answer everything within {WHOLE_DEADLINE:g} s") from None
-        if self._token in found.url:
+        if self._token and self._token in found.url:
             raise Unavailable(f"{self._forge.api} gives the pull request an address that can't be shown")
         return found, done
+
+    async def open_requests(self) -> list[OpenRequest]:
+        """The open pull requests, the one that was changed last first, PAGES_LOOKED pages at most. Raises as `propose`
+        does.
+        """
+        found: list[OpenRequest] = []
+        try:
+            async with asyncio.timeout(WHOLE_DEADLINE):
+                for page in range(1, PAGES_LOOKED + 1):
+                    answer = await self._retrying(listing(self._forge, page))
+                    found += read_page(self._forge, answer)
+                    if self._forge.is_last(answer):
+                        break
+        except TimeoutError:
+            raise Unavailable(f"{self._forge.api} did not answer everything within {WHOLE_DEADLINE:g} s") from None
+        return list({one.number: one for one in found}.values())
 
     async def _propose(self, proposal: Proposal) -> tuple[PullRequest, str]:
         present = await self._open_one(proposal)
@@ -156,4 +174,7 @@ class ForgeClient:
         except (ValueError, TypeError, AttributeError, RecursionError):
             return ""
         text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-        return f": {text.replace(self._token, '***')[:_SAID]}" if text else ""
+        return f": {self._redacted(text)[:_SAID]}" if text else ""
+
+    def _redacted(self, text: str) -> str:
+        return text.replace(self._token, "***") if self._token else text

@@ -12,6 +12,7 @@ from tidegate.base.frozen import frozen
 from tidegate.kinds import quantity
 from tidegate.kinds.common import LocalReference, Model, SourceReference, identity, local_reference, mapping
 from tidegate.kinds.fields import Fields
+from tidegate.kinds.forges import FORGES
 from tidegate.kinds.objects import Object
 
 GROUP, KIND, VERSIONS = "tidegate.dev", "Runner", ("v1alpha1",)
@@ -47,6 +48,17 @@ class ActionHost:
     secret_ref: LocalReference | None = None
 
 
+@frozen
+class PullRequests:
+    """How the forge of the source is asked for open requests: whose API it has, where its host's name does not tell;
+    the Secret with a token, where that is not the source's; and whether those of forks run.
+    """
+
+    api: str | None = None
+    secret_ref: LocalReference | None = None
+    forks: bool = True
+
+
 @frozen(kw_only=True)
 class Runner(Model):
     """Whose workflows run, and how. `repository` is `OWNER/NAME`; `source_ref` names a GitRepository to follow where
@@ -57,6 +69,7 @@ class Runner(Model):
     repository: str
     source_ref: SourceReference | None = None
     actions: ActionHost | None = None
+    pull_requests: PullRequests | None = None
     suspend: bool = False
     isolation: str = "auto"
     max_jobs: int = 1
@@ -79,6 +92,7 @@ class Runner(Model):
             repository=fields.text("repository", required=True, pattern=REPOSITORY),
             source_ref=_source(source) if source else None,
             actions=_actions(actions) if (actions := fields.child("actions")) else None,
+            pull_requests=_pull_requests(requests) if (requests := fields.child("pullRequests")) else None,
             suspend=fields.flag("suspend"),
             isolation=fields.text("isolation", "auto", choices=ISOLATIONS),
             max_jobs=fields.integer("maxJobs", 1, least=1),
@@ -126,3 +140,8 @@ def _amount(fields: Fields, name: str, least: Fraction | int, shown: str) -> Fra
 
 def _actions(fields: Fields) -> ActionHost:
     return ActionHost(fields.text("url", required=True, pattern=HOST_URL), local_reference(fields, "secretRef"))
+
+
+def _pull_requests(fields: Fields) -> PullRequests:
+    api = fields.text("api", choices=tuple(FORGES))
+    return PullRequests(api or None, local_reference(fields, "secretRef"), fields.flag("forks", default=True))

@@ -29,6 +29,8 @@ from tidegate.runner.linking import workflows_at
 from tidegate.runner.names import of_repository
 from tidegate.runner.pushes import REF_KINDS, TAGS_AT_ONCE, RefChange, changes, many_tags, push_event
 from tidegate.runner.repositories import Repositories, is_url_of
+from tidegate.runner.request_desk import Seen, see_requests
+from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.requested import admission, default_branch, is_admitted
 from tidegate.runner.run_objects import due_run, pushed_run
 from tidegate.runner.standing import Standing, Timed, due_schedules, follow, standing_of, timed
@@ -69,14 +71,15 @@ class _Stands:
 
 
 class RunnerController:
-    """Creates the runs of a hosted repository. `repository` opens one by `OWNER/NAME`, None where it is not there."""
+    """Creates the runs of a repository. `watch` looks at the open requests of its forge, None where it has none."""
 
     name = "runner-controller"
     group = GROUP
     kind = KIND
 
-    def __init__(self, repositories: Repositories, feed: RunFeed):
+    def __init__(self, repositories: Repositories, feed: RunFeed, watch: RequestWatch | None = None):
         self._repositories = repositories
+        self._watch = watch
         self._feed = feed
         self.triggers: Sequence[Trigger] = (
             Trigger("source.toolkit.fluxcd.io", "GitRepository", _followers, _revision_seen),
@@ -90,6 +93,8 @@ class RunnerController:
         """Handle every ref that moved, and remember where each is."""
         if obj["metadata"].get("deletionTimestamp"):
             self._standing.pop(key_of(obj), None)
+            if self._watch is not None:
+                self._watch.forget(key_of(obj))
             return Ready("deleted")
         try:
             runner = Runner.from_object(obj)
@@ -113,6 +118,8 @@ class RunnerController:
         await self._admit(runner, repository, progress, ctx)
         stands = await self._stand(obj, runner, repository, present, progress, ctx)
         created += stands.created
+        seen = await self._see_requests(obj, runner, progress, ctx)
+        created += seen.created
         for ref in runner.refs.keys() | present.keys():
             if ref.startswith(REF_KINDS):
                 progress.refs[ref] = present.get(ref)
@@ -124,10 +131,11 @@ class RunnerController:
                 "runNumbers": progress.numbers,
                 "pushes": progress.sequence,
                 **stands.status,
+                **seen.status,
             },
-            requeue_after=stands.requeue_after,
+            requeue_after=SOONEST if seen.more else stands.requeue_after,
             event=f"started {', '.join(created)}" if created else None,
-            conditions=[*_conditions(status, progress.invalid), *await _deployed(obj, ctx)],
+            conditions=[*_conditions(status, progress.invalid), *await _deployed(obj, ctx), *seen.conditions],
         )
 
     async def _handle(
@@ -239,6 +247,17 @@ class RunnerController:
         moments = {"scheduledUntil": until if standing.schedules else None, "followed": marks}
         return _Stands(created, moments, min(INTERVAL, max(wait, SOONEST)))
 
+    async def _see_requests(self, obj: Object, runner: Runner, progress: _Progress, ctx: Context) -> Seen:
+        """Start what open requests start, where the default branch has a workflow for them."""
+        standing = self._standing.get(runner.key)
+        if self._watch is None or standing is None or not standing.wants_requests:
+            return Seen()
+
+        async def create(run: Object, file: str, problems: str) -> bool:
+            return await self._create(run, None, _Start(file, problems), progress, ctx)
+
+        return await see_requests(self._watch, obj, runner, ctx, create)
+
     async def _scheduled_before(
         self, runner: Runner, repository: Repository, standing: Standing
     ) -> frozenset[Timed] | None:
@@ -329,7 +348,9 @@ def _workflows_condition(invalid: Mapping[str, str]) -> Condition:
 
 
 def _revision_seen(source: Object) -> object:
-    return ((source.get("status") or {}).get("artifact") or {}).get("revision")
+    """What wakes a source's Runners: a new revision, and somebody's wish to look, as a webhook's."""
+    status = source.get("status") or {}
+    return (status.get("artifact") or {}).get("revision"), status.get("lastHandledReconcileAt")
 
 
 def _followers(source: Object, runners: Sequence[Object]) -> list[ObjectKey]:

@@ -104,7 +104,7 @@ class KubeJobs:
         if source is None:
             raise NotFound(f"no GitRepository in {run.key.namespace} has the URL of {run.repository}")
         spec = GitRepository.from_object(source)
-        found: dict[str, Any] = {"url": spec.url, "ref": run.ref}
+        found: dict[str, Any] = {"url": spec.url, "ref": run.cause.get("fetched") or run.ref}
         if spec.secret_ref is not None:
             data = await read_secret(self._store, source["metadata"]["namespace"], spec.secret_ref.name)
             found["credentials"] = {name: base64.b64encode(value).decode() for name, value in data.items()}

@@ -11,6 +11,7 @@ from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.kinds.workflow_run import WorkflowRun
 from tidegate.runner.pushes import RefChange, base_payload, push_payload
+from tidegate.runner.request_runs import request_payload
 from tidegate.workflow.inputs import dispatched_inputs, event_inputs
 from tidegate.workflow.model import PullRequestTrigger, Workflow
 from tidegate.workflow.resolve import Scope
@@ -42,6 +43,10 @@ async def occasion(repository: Repository, run: WorkflowRun, workflow: Workflow,
             payload = await base_payload(repository, run.repository)
             payload |= {"inputs": event_inputs(inputs), "ref": run.ref, "workflow": run.workflow}
             return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload), inputs)
+        case "pull_request" if run.cause.get("number"):
+            event = await request_event(repository, run)
+            github = {"ref_name": f"{run.cause['number']}/merge", "base_ref": run.base}
+            return Occasion(event, github={**github, "head_ref": run.cause.get("branch", "")})
         case "pull_request":
             return await _pull_request(repository, run, workflow, message)
         case "schedule" | "workflow_run":
@@ -80,6 +85,24 @@ def _caused(run: WorkflowRun) -> dict[str, Any]:
 
 def _number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() else 0
+
+
+async def request_event(repository: Repository, run: WorkflowRun) -> Event:
+    """The event of a request on a forge. The files are those that differ between its branch and the commit where that
+    left the base; the message that of its branch's last commit.
+    """
+    head, base = run.cause["head"], run.cause["base"]
+    merge_base = await repository.merge_base(base, head)
+    return Event(
+        run.event,
+        ref=run.ref,
+        after=run.commit,
+        changed=await repository.changed(merge_base, head),
+        message=(await repository.log(head)).message,
+        branch=run.base,
+        action=run.cause["action"],
+        payload=request_payload(run, await base_payload(repository, run.repository)),
+    )
 
 
 async def _pull_request(repository: Repository, run: WorkflowRun, workflow: Workflow, message: str) -> Occasion:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.base.errors import InvalidInput, TidegateError, Where
+from tidegate.base.errors import InvalidInput, NotFound, TidegateError, Where
 from tidegate.build.spawn import build_image
 from tidegate.engine.clock import SystemClock
 from tidegate.git.mirror import Mirrors
@@ -77,9 +77,16 @@ async def _fetch(source: Mapping[str, Any], work: Path) -> None:
     credentials = credentials_of(data) if data else None
     if source.get("proxy"):
         credentials = replace(credentials or Credentials(), proxy=str(source["proxy"]))
-    repository, _ = await origins.read(str(source["url"]), str(source["ref"]), credentials=credentials)
-    if await repository.resolve(str(source["commit"])) is None:
-        await origins.read(str(source["url"]), str(source["commit"]), credentials=credentials)
+    url, ref, commit = (str(source[name]) for name in ("url", "ref", "commit"))
+    try:
+        repository, _ = await origins.read(url, ref, credentials=credentials)
+        here = await repository.resolve(commit) is not None
+    except NotFound:
+        here = False
+        if ref.startswith("refs/heads/"):
+            raise
+    if not here:
+        await origins.read(url, commit, credentials=credentials)
     await _fetch_actions(dict(source.get("actions") or {}), work)
 
 

@@ -59,6 +59,30 @@ def mirrored(store: Store, mirrors: Mirrors, fetch: Fetch) -> Repositories:
     return find
 
 
+class FollowedRepositories:
+    """Repositories that are hosted here, else the mirror of a source: what of the latter was opened is found by name,
+    as the jobs of a run ask for it.
+    """
+
+    def __init__(self, open_named: Callable[[str], Repository | None], followed: Repositories):
+        self._open_named = open_named
+        self._followed = followed
+        self._opened: dict[str, Repository] = {}
+
+    async def find(self, runner: Runner) -> Repository | None:
+        """A Runner's repository."""
+        if (found := self._open_named(runner.repository)) is not None:
+            return found
+        followed = await self._followed(runner)
+        if followed is not None:
+            self._opened[runner.repository.lower()] = followed
+        return followed
+
+    def open(self, name: str) -> Repository | None:
+        """A repository by `OWNER/NAME`, as far as it was found."""
+        return self._open_named(name) or self._opened.get(name.lower())
+
+
 class VerifiedRepository(Repository):
     """A mirror in which there seems to be one ref, at the commit that was verified."""
 

@@ -35,7 +35,7 @@ def pushed_run(
         actor=head.author.name,
         before=change.old,
     )
-    return _stored_form(runner_object, run, head, {PROBLEMS: problems[:PROBLEMS_LIMIT]} if problems else {})
+    return stored_form(runner_object, run, head, {PROBLEMS: problems[:PROBLEMS_LIMIT]} if problems else {})
 
 
 def due_run(runner_object: Object, runner: Runner, standing: Standing, due: Due, head: Commit) -> Object:
@@ -53,10 +53,10 @@ def due_run(runner_object: Object, runner: Runner, standing: Standing, due: Due,
         actor=runner.repository.partition("/")[0],
         cause=due.cause,
     )
-    return _stored_form(runner_object, run, head, {CHAIN: str(due.chain)} if due.chain else {})
+    return stored_form(runner_object, run, head, {CHAIN: str(due.chain)} if due.chain else {})
 
 
-def _stored_form(runner_object: Object, run: WorkflowRun, head: Commit, further: Mapping[str, str]) -> Object:
+def stored_form(runner_object: Object, run: WorkflowRun, head: Commit, further: Mapping[str, str]) -> Object:
     """The object of a run, with what people want to read of its commit."""
     author = f"{head.author.name} <{head.author.email}>"
     metadata: dict[str, Any] = {

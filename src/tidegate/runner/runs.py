@@ -38,6 +38,7 @@ from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.report import JobReport
 from tidegate.runner.repositories import Repositories, runner_of
 from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest, PushedImage
+from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
 from tidegate.runner.run import Carry, JobOrder, RunExecution
@@ -98,6 +99,7 @@ class WorkflowRunController:
         kept: int = KEPT,
         artifacts: Artifacts | None = None,
         lacking: Collection[str] = (),
+        watch: RequestWatch | None = None,
     ):
         self._jobs = jobs
         self._logs = logs
@@ -109,6 +111,7 @@ class WorkflowRunController:
         self._kept = kept
         self._artifacts = artifacts
         self._lacking = lacking
+        self._watch = watch
         self._places = Places()
         self._groups = Groups()
 
@@ -191,12 +194,14 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
+        if run.cause.get("number") and self._watch is not None:
+            await self._watch.restore(ctx.store, runner, run, repository)
         linked, pins = await planned(
             repository,
             run.commit,
             run.workflow,
             borrowing=self._borrowing,
-            host=await host_of(runner, ctx.store, self._borrowing.default_url),
+            host=await host_of(runner, ctx.store, self._borrowing.default_url, trusted=not run.cause.get("fork")),
             known=known,
             name=run.repository,
             lacking=self._lacking,
@@ -220,7 +225,7 @@ class WorkflowRunController:
             ref=run.ref,
             sha=run.commit,
             # On a forge this is a login, and so a part of names and URLs; whoever pushes here acts for the owner.
-            actor=run.repository.partition("/")[0],
+            actor=run.cause.get("user") or run.repository.partition("/")[0],
             run_id=run_id(run.key.name),
             run_number=run.run_number,
             run_attempt=int((obj.get("status") or {}).get("attempt") or 0) + 1,

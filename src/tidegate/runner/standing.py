@@ -34,13 +34,16 @@ Marks = Mapping[str, Mapping[str, Any]]
 
 @frozen
 class Standing:
-    """What the workflows at the commit of the default branch wait for. `followers` hold nothing but their trigger."""
+    """What the workflows at the commit of the default branch wait for. `followers` hold nothing but their trigger;
+    `wants_requests` is whether any runs for pull requests.
+    """
 
     ref: str
     commit: str
     titles: Mapping[str, str]
     schedules: tuple[tuple[str, Schedule], ...] = ()
     followers: tuple[Workflow, ...] = ()
+    wants_requests: bool = False
 
 
 @frozen
@@ -66,13 +69,15 @@ def standing_of(ref: str, commit: str, workflows: Mapping[str, Workflow | str]) 
     """What a commit's workflows wait for; those that can't be read are left out."""
     read = {file: one for file, one in workflows.items() if isinstance(one, Workflow)}
     schedules, followers = [], []
+    wants_requests = any("pull_request" in one.triggers for one in read.values())
     for file, one in read.items():
         timed, following = one.triggers.get("schedule"), one.triggers.get("workflow_run")
         if isinstance(timed, ScheduleTrigger):
             schedules += [(file, entry) for entry in timed.entries]
         if isinstance(following, WorkflowRunTrigger):
             followers.append(replace(one, triggers={"workflow_run": following}, jobs={}, source=None))
-    return Standing(ref, commit, {file: one.title for file, one in read.items()}, tuple(schedules), tuple(followers))
+    titles = {file: one.title for file, one in read.items()}
+    return Standing(ref, commit, titles, tuple(schedules), tuple(followers), wants_requests)
 
 
 def timed(standing: Standing) -> frozenset[Timed]:

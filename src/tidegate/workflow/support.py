@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from tidegate.base.errors import Where
-from tidegate.workflow.model import Job, OtherTrigger, Template, Workflow
+from tidegate.workflow.model import Job, OtherTrigger, PullRequestTrigger, Template, Workflow
 from tidegate.workflow.problems import Problem
 from tidegate.workflow.source import Source
 
 _REFUSED_EVENTS = {"pull_request_target": "it would give a stranger's code the repository's secrets; use pull_request"}
+
+
+SEEN_ACTIVITIES = ("opened", "synchronize", "reopened")
+"""The activities of a pull request that are seen on its forge."""
 
 
 def unsupported(workflow: Workflow) -> list[Problem]:
@@ -33,6 +37,11 @@ def notices(workflow: Workflow) -> list[Problem]:
         for name, trigger in workflow.triggers.items()
         if isinstance(trigger, OtherTrigger) and name not in _REFUSED_EVENTS
     ]
+    requests = workflow.triggers.get("pull_request")
+    if isinstance(requests, PullRequestTrigger):
+        unseen = [name for name in requests.types if name not in SEEN_ACTIVITIES]
+        remedy = f"what is seen of a request is {', '.join(SEEN_ACTIVITIES)}"
+        found += [say(f"the activity {name!r} never happens here", requests.where, remedy) for name in unseen]
     conditions = [job.condition for job in workflow.jobs.values()] + [step.condition for _, step in workflow.steps()]
     found += [
         say("a condition with text outside ${{ }} always holds", condition.where, "put all of it inside ${{ }}")

@@ -135,8 +135,7 @@ def outline(links: Links, obj: Object) -> Json:
     """The fields of a run by which listings are narrowed down."""
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     return {
-        "head_branch": branch_of(str(spec.get("ref") or "")),
-        "head_sha": str(spec.get("commit") or ""),
+        **_head(spec),
         "event": str(spec.get("event") or ""),
         "status": status.get("status") or QUEUED,
         "conclusion": _run_conclusion(status),
@@ -199,11 +198,10 @@ def job(links: Links, obj: Object, one: Mapping[str, Any], workflow_name: str) -
         "id": number,
         "run_id": id_of(obj),
         "workflow_name": workflow_name,
-        "head_branch": branch_of(str(spec.get("ref") or "")),
+        **_head(spec),
         "run_url": links.run(obj),
         "run_attempt": attempt_of(obj),
         "node_id": node_id("CheckRun", number),
-        "head_sha": str(spec.get("commit") or ""),
         "url": links.api(f"actions/jobs/{number}"),
         "html_url": links.page(obj),
         "status": one.get("status") or QUEUED,
@@ -244,6 +242,14 @@ def notes(one: Mapping[str, Any]) -> list[Json]:
             "raw_details": "",
         }
     ]
+
+
+def _head(spec: Mapping[str, Any]) -> Json:
+    """Of which branch a run is, and which commit: those of a pull request's own branch, not what would be merged."""
+    cause = spec.get("cause") or {}
+    if cause.get("number") and cause.get("head"):
+        return {"head_branch": str(cause.get("branch", "")), "head_sha": str(cause["head"])}
+    return {"head_branch": branch_of(str(spec.get("ref") or "")), "head_sha": str(spec.get("commit") or "")}
 
 
 def branch_of(ref: str) -> str:
