@@ -218,11 +218,19 @@ async def test_a_fork_runs_from_its_head_and_can_be_left_out(world):
         assert run["spec"]["cause"]["fork"] == "true"
         assert "a fork's" in world.home.log(run).splitlines()
         assert "secret <>" in world.home.log(run).splitlines()
-        await world.home.store.patch(RUNNER, {"spec": {"pullRequests": {"forks": False}}}, manager="test")
+        await world.home.store.patch(RUNNER, {"spec": {"isolation": "none"}}, manager="test")
+        world.propose("theirs", {"src/main.txt": "again\n"}, number=1, owner="stranger", merges=False)
+        await world.look()
+        runs = await world.home.finished(2)
+        (refused,) = [one for one in runs if one["metadata"]["name"] != run["metadata"]["name"]]
+        assert "does not run without isolation" in refused["status"]["message"]
+        assert not refused["status"]["jobs"]
+        spec = {"isolation": None, "pullRequests": {"forks": False}}
+        await world.home.store.patch(RUNNER, {"spec": spec}, manager="test")
         world.propose("more", {"src/main.txt": "more of it\n"}, owner="stranger", merges=False)
         await world.look()
         await world.until_known(1, 2)
-        assert len(await world.home.all_runs()) == 1
+        assert len(await world.home.all_runs()) == 2
 
 
 async def test_what_was_open_before_starts_nothing_and_what_is_closed_is_let_go_of_and_may_come_back(world):

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.base.errors import Denied, InvalidInput, NotFound
 from tidegate.cli.main import run
 from tidegate.git.pinned import PinnedCommits, candidates, chosen, pin_argv
+from tidegate.git.repository import Repository
 from tidegate.runner.borrowing import Borrowing, Host
 from tidegate.runner.pins import Pin
 from tidegate.workflow.elsewhere import elsewhere
@@ -69,6 +70,12 @@ async def test_a_host_that_is_not_allowed_is_refused(tmp_path, url):
         await borrowing.pin(elsewhere(f"acme/x@{COMMIT}"), Host(url), {})
     assert "hunter2" not in error.value.explain()
     assert not list(tmp_path.iterdir())
+
+
+async def test_what_is_not_trusted_gets_nothing_that_is_hosted_here(tmp_path):
+    borrowing = Borrowing(PinnedCommits(tmp_path), lambda name: Repository(tmp_path / name))
+    with pytest.raises(Denied, match="the request of a fork gets nothing of it"):
+        await borrowing.pin(elsewhere("acme/x@v1"), Host(trusted=False), {})
 
 
 def test_a_pin_goes_through_json():

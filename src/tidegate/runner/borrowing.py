@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 
-from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound, TidegateError
+from tidegate.base.errors import Denied, InvalidInput, LimitExceeded, NotFound, TidegateError
 from tidegate.base.frozen import frozen
 from tidegate.engine.ports import Store
 from tidegate.engine.secrets import read_secret
@@ -34,12 +34,14 @@ AT_ONCE = 4
 @frozen
 class Host:
     """Where repositories that are not hosted here are fetched: the address before `/OWNER/NAME`, and its credential.
-    Without an address nothing is; `unset` says what to set then.
+    Without an address nothing is; `unset` says what to set then. What is not `trusted` gets nothing that is hosted
+    here: whoever wrote it may not read that.
     """
 
     url: str = ""
     credentials: Credentials | None = None
     unset: str = "spec.actions.url of the Runner"
+    trusted: bool = True
 
     def url_of(self, repository: str) -> str:
         """The URL of a repository of this host. Raises InvalidInput where none is named."""
@@ -57,11 +59,11 @@ async def host_of(runner: Runner, store: Store, default_url: str, *, trusted: bo
     """
     unset = f"spec.actions.url of the Runner {runner.key.name}"
     if runner.actions is None:
-        return Host(default_url, unset=unset)
+        return Host(default_url, unset=unset, trusted=trusted)
     credentials = None
     if runner.actions.secret_ref is not None and trusted:
         credentials = credentials_of(await read_secret(store, runner.key.namespace, runner.actions.secret_ref.name))
-    return Host(runner.actions.url, credentials, unset)
+    return Host(runner.actions.url, credentials, unset, trusted)
 
 
 class Borrowing:
@@ -101,6 +103,8 @@ class Borrowing:
         where it comes from the same place. Raises what keeps it from being had.
         """
         hosted = self._hosted(place.repository)
+        if hosted is not None and not host.trusted:
+            raise Denied(f"{place.repository} is hosted here, and the request of a fork gets nothing of it")
         url = "" if hosted is not None else host.url_of(place.repository)
         if url and self._answered(url):
             message = f"{place.repository} is not hosted here, and this Tidegate answers for its host"

@@ -119,7 +119,8 @@ class KubeJobs:
         run = WorkflowRun.from_object(obj)
         host = (await runner_of(self._store, run.key.namespace, run.repository)).actions
         found: dict[str, Any] = {"pins": list(request.pins)}
-        if host is not None and host.secret_ref is not None and request.pins:
+        trusted = not run.cause.get("fork")
+        if host is not None and host.secret_ref is not None and request.pins and trusted:
             data = await read_secret(self._store, run.key.namespace, host.secret_ref.name)
             found["credentials"] = {name: base64.b64encode(value).decode() for name, value in data.items()}
         return found

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from tidegate.base.disk import disk_error, is_full
-from tidegate.base.errors import Conflict, InvalidInput, LimitExceeded, NotFound, TidegateError
+from tidegate.base.errors import Conflict, Denied, InvalidInput, LimitExceeded, NotFound, TidegateError
 from tidegate.base.frozen import frozen
 from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
@@ -194,6 +194,9 @@ class WorkflowRunController:
         repository = await self._repositories(runner)
         if repository is None:
             raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
+        if run.cause.get("fork") and runner.isolation == "none":
+            message = "the request of a fork is a stranger's program, and does not run without isolation"
+            raise Denied(message, remedy=f"leave spec.isolation of the Runner {runner.key.name} out")
         if run.cause.get("number") and self._watch is not None:
             await self._watch.restore(ctx.store, runner, run, repository)
         linked, pins = await planned(
