@@ -17,6 +17,7 @@ from starlette.applications import Starlette
 
 from tidegate.base.errors import Conflict, Denied, Unavailable
 from tidegate.git.mirror import Mirrors
+from tidegate.git.quick_push import QuickPushes
 from tidegate.git.remote import Credentials, Remote, ls_remote
 from tidegate.git.repository import Repository
 from tidegate.git.values import Signature
@@ -221,6 +222,27 @@ async def test_a_push_needs_a_credential_that_may_write(door: Door, tmp_path: Pa
     assert door.hosted.list() == []
     assert door.pushes == []
     assert not (door.hosted.root / "me").exists() or not list((door.hosted.root / "me").iterdir())
+
+
+async def test_a_push_by_one_request_is_taken_as_one_of_git_and_a_lost_race_is_a_conflict(
+    door: Door, tmp_path: Path
+) -> None:
+    work = await work_tree(tmp_path / "work")
+    first = (await git("rev-parse", "HEAD", cwd=work)).out.strip()
+    await git("push", "-q", door.url(), "main", cwd=work)
+    ref, remote = "refs/heads/main", Remote(door.url(token=None), Credentials(username="x", password="app-token"))
+    mirrors = Mirrors(tmp_path / "mirrors")
+    repository = await mirrors.fetch(remote, [ref])
+    second = await repository.write_commit(first, {"a.txt": b"2"}, author=FLUX, message="Two")
+    other = await repository.write_commit(first, {"a.txt": b"3"}, author=FLUX, message="Three")
+    report = await QuickPushes().push(repository.path, remote, second, ref, first, timeout=60)
+    assert report is not None
+    assert report.reason is None
+    assert await ls_remote(remote, [ref]) == {ref: second}
+    assert door.pushes[-1].updates == ((ref, first, second),)
+    with pytest.raises(Conflict):
+        await mirrors.push(repository, remote, other, "main", first)
+    assert await ls_remote(remote, [ref]) == {ref: second}
 
 
 async def test_reading_can_need_a_credential(tmp_path: Path) -> None:
