@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
 
@@ -25,6 +25,22 @@ class Files(Protocol):
     def is_file(self, path: str) -> bool: ...
 
     def is_dir(self, path: str) -> bool: ...
+
+
+@runtime_checkable
+class SearchableFiles(Files, Protocol):
+    """Files that can list one folder without the others."""
+
+    def below(self, folder: str) -> Iterable[str]:
+        """The regular files at any depth below a folder, in no order; none where there is no such folder."""
+        ...
+
+
+def paths_below(files: Files, folder: str) -> list[str]:
+    """The files at any depth below a folder, sorted; no others are looked at, where the tree can do without."""
+    if isinstance(files, SearchableFiles):
+        return sorted(files.below(folder))
+    return [path for path in files.paths() if path.startswith(f"{folder}/")]
 
 
 def folders_of(paths: Iterable[str]) -> set[str]:

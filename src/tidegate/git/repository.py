@@ -128,7 +128,11 @@ class Repository:
             return None
 
     async def history(self, commit: str, *, since: str | None = None, limit: int = 100) -> list[Commit]:
-        """A commit and those before it, newest first, without what `since` reaches; at most HISTORY_LIMIT."""
+        """A commit and those before it, newest first, without what `since` reaches; at most HISTORY_LIMIT. Of a commit
+        after its only parent it costs no process of its own.
+        """
+        if since is not None and limit > 0 and (head := await self.log(commit)).parents == (since,):
+            return [head]
         listed = await command.run(plumbing.ids_argv(self.path, commit, since, min(limit, HISTORY_LIMIT)))
         if not listed.stdout:
             return []

@@ -217,7 +217,7 @@ class RunExecution:
                 minutes = planned.job.timeout_minutes
                 timeout = number_value(minutes, Scope(contexts)) if minutes is not None else DEFAULT_TIMEOUT_MINUTES
                 shown.status, shown.started_at = IN_PROGRESS, self.progress.now()
-                await self.progress.write()
+                self.progress.changed()  # the run itself is marked as under way before any job begins
                 minutes_left = min(timeout, most_minutes)
                 workflow, secrets = self.plan.workflow, self.secrets
                 return await self.run_job(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError, Where
-from tidegate.base.files import Files
+from tidegate.base.files import Files, paths_below
 from tidegate.base.yaml import Schema, load_documents
 from tidegate.workflow.cursor import Cursor, Reading, table_or_empty
 from tidegate.workflow.model import Workflow
@@ -28,7 +28,7 @@ def workflows_in(files: Files) -> Iterator[tuple[str, Workflow | TidegateError]]
     """The workflows of a tree by path, in its order; for one that can't be read what is wrong with it: InvalidWorkflow,
     or what reading the file raised.
     """
-    for path in filter(is_workflow, files.paths()):
+    for path in filter(is_workflow, paths_below(files, FOLDER.rstrip("/"))):
         try:
             yield path, parse_workflow(files.read(path), path)
         except TidegateError as error:
