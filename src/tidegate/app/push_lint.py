@@ -14,6 +14,7 @@ from tidegate.base.errors import CommandFailed, LimitExceeded
 
 PATIENCE = 60.0
 LINES_SHOWN = 40
+NICE = "10"
 
 
 class PushLint:
@@ -29,7 +30,8 @@ class PushLint:
         Of more than LINES_SHOWN lines the rest is counted. Never raises for what the commit holds: a line says that it
         was not looked at.
         """
-        argv = [sys.executable, "-I", "-m", "tidegate.lint.commit", str(repository), commit]
+        # Nice from its first moment: the same push starts a run, and its beginning is what the pusher waits for.
+        argv = ["nice", "-n", NICE, sys.executable, "-I", "-m", "tidegate.lint.commit", str(repository), commit]
         try:
             async with self._turn:
                 ended = await process.run(argv, timeout=PATIENCE)

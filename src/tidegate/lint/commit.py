@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from tidegate.workflow.parse import is_workflow
 
 MEMORY_LIMIT = 512 * 1024 * 1024
 SECONDS_LIMIT = 30
-_NICE = 10
 
 
 def is_told(finding: Finding) -> bool:
@@ -31,7 +29,6 @@ def main() -> None:
     """The lines as JSON on stdout; what keeps it from answering, on stderr with exit code 1."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS_LIMIT, SECONDS_LIMIT))
-    os.nice(_NICE)
     try:
         with CommitFiles(Path(sys.argv[1]), sys.argv[2]) as files:
             report = lint(files)
