@@ -129,3 +129,32 @@ async def test_a_forge_that_is_slow_each_time_is_given_up_as_a_whole(monkeypatch
         client = ForgeClient(http, FORGE, TOKEN, sleep=asyncio.sleep, now=lambda: 1_000.0)
         with pytest.raises(Unavailable, match="did not answer everything within"):
             await client.propose(PROPOSAL)
+
+
+async def open_ones(*answers):
+    transport = Answers(*answers)
+    async with make_client(transport) as http:
+        client = ForgeClient(http, FORGE, TOKEN, sleep=asyncio.sleep, now=lambda: 1_000.0)
+        return await client.open_requests(), transport.asked
+
+
+def page(*numbers):
+    head = {"ref": "topic", "sha": "ab" * 20, "repo": {"full_name": "me/repo"}}
+    return 200, [{"number": number, "title": "T", "head": head, "base": {"ref": "main"}} for number in numbers]
+
+
+async def test_open_requests_are_read_page_by_page_each_once_and_not_without_end():
+    found, asked = await open_ones(page(*range(1, 51)), page(50, 51))
+    assert [one.number for one in found] == list(range(1, 52))
+    assert asked == ["GET"] * 2
+    found, asked = await open_ones(*[page(*range(start, start + 50)) for start in range(1, 300, 50)])
+    assert len(found) == 200
+    assert asked == ["GET"] * 4
+
+
+async def test_a_refused_question_for_open_requests_is_told():
+    with pytest.raises(RateLimited) as limited:
+        await open_ones((403, {"message": "rate limit"}, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1300"}))
+    assert limited.value.retry_after == 300
+    with pytest.raises(Denied):
+        await open_ones((401, {"message": "Bad credentials"}))

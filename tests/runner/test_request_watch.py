@@ -99,6 +99,12 @@ async def test_a_plain_git_server_is_never_asked_unless_it_is_said_what_it_is(tm
         await world.after(1000)
 
 
+async def test_the_forge_of_a_suspended_source_is_not_asked(tmp_path, monkeypatch):
+    world = World(tmp_path, monkeypatch, suspend=True)
+    assert await world.look() is None
+    assert world.asked == 0
+
+
 async def test_of_a_verified_source_no_request_is_run(tmp_path, monkeypatch):
     verify = {"mode": "HEAD", "secretRef": {"name": "keys"}}
     world = World(tmp_path, monkeypatch, verify=verify)

@@ -135,3 +135,30 @@ def test_a_javascript_action_is_read_with_its_scripts() -> None:
     always = read("runs: {using: node24, main: a.js, post: b.js}").scripts
     assert always is not None
     assert always.post_condition.source == "always()"
+
+
+OTHERS = b"""
+name: Release
+env: {GITHUB_TOKEN: as it is provided}
+inputs:
+  kind: {description: Which, options: [a, b], default: a}
+runs: {using: node12, main: dist/index.js}
+"""
+
+
+def test_of_others_is_passed_over_what_github_passes_over():
+    action = parse_action(OTHERS, "action.yml", others=True)
+    assert action.scripts is not None
+    assert (action.scripts.node, [one.name for one in action.inputs]) == (12, ["kind"])
+    with pytest.raises(InvalidWorkflow) as error:
+        parse_action(OTHERS, "action.yml")
+    assert [problem.message for problem in error.value.problems] == [
+        "unexpected key 'env'",
+        "unexpected key 'options'",
+        "'node12' is not known here",
+    ]
+
+
+def test_of_others_too_what_would_not_run_is_told():
+    with pytest.raises(InvalidWorkflow, match="a 'run' step of an action needs a 'shell'"):
+        parse_action(b"runs: {using: composite, more: x, steps: [{run: x}]}", "action.yml", others=True)

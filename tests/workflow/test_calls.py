@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tidegate.workflow.calls import Linked, link
+from tidegate.base.errors import NotFound
+from tidegate.workflow.calls import Linked, NotLooked, link
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow
 from tidegate.workflow.permissions import allows, limited
@@ -175,3 +176,60 @@ def test_the_lower_level_of_each_scope_counts() -> None:
     assert limited({"contents": "write"}, {"*": "read"}) == {"contents": "read", "*": "none"}
     assert limited({"contents": "read", "packages": "write"}, {"packages": "read"}) == {"packages": "read"}
     assert not allows(limited({"*": "write", "packages": "read"}, {"contents": "read"}), "issues", "read")
+
+
+OTHERS = {
+    f"acme/flows/{FOLDER}a.yaml@v1": f"on: workflow_call\njobs: {{b: {{uses: ./{FOLDER}b.yaml}}}}",
+    f"acme/flows/{FOLDER}b.yaml@v1": f"on: workflow_call\n{JOB}",
+    f"acme/flows/{FOLDER}round.yaml@v1": f"on: workflow_call\njobs: {{a: {{uses: ./{FOLDER}round.yaml}}}}",
+    f"far/flows/{FOLDER}a.yaml@v1": CALLED,
+}
+
+
+def linked_elsewhere(jobs: str) -> tuple[Linked, list[str]]:
+    def read(name: str) -> Workflow | None:
+        if name.startswith("unseen/"):
+            raise NotLooked("not looked at")
+        if name.startswith("gone/"):
+            raise NotFound("it has no such repository", remedy="look at the URL")
+        return parse_workflow(OTHERS[name].encode(), name) if name in OTHERS else None
+
+    workflow = parse_workflow(f"on: push\njobs: {{{jobs}}}".encode(), f"{FOLDER}ci.yaml")
+    found, problems = link(workflow, read, "Acme/shop")
+    return found, [problem.message for problem in problems]
+
+
+def test_a_workflow_of_another_repository_calls_those_beside_it() -> None:
+    found, wrong = linked_elsewhere(f"a: {{uses: acme/flows/{FOLDER}a.yaml@v1, secrets: inherit}}")
+    assert wrong == []
+    assert [one.file for one in found.every()][1:] == list(OTHERS)[:2]
+
+
+def test_what_is_wrong_with_calls_of_other_repositories_is_told() -> None:
+    uses = {
+        "round": f"acme/flows/{FOLDER}round.yaml@v1",
+        "missing": f"acme/flows/{FOLDER}missing.yaml@v1",
+        "gone": f"gone/flows/{FOLDER}a.yaml@v1",
+        "unseen": f"unseen/flows/{FOLDER}a.yaml@v1",
+        "folder": "acme/flows/a.yaml@v1",
+    }
+    jobs = [f"{name}: {{uses: {one}}}" for name, one in uses.items()]
+    given = "with: {config-path: x}, secrets: inherit"
+    jobs.append(f"far: {{uses: far/flows/{FOLDER}a.yaml@v1, {given}}}")
+    _, wrong = linked_elsewhere(", ".join(jobs))
+    round_ = uses["round"]
+    assert sorted(wrong) == sorted(
+        [
+            f"workflows call each other in a circle: {round_} → {round_}",
+            f"there is no file {uses['missing']} in that commit",
+            f"{uses['gone']} can't be called: it has no such repository",
+            "a.yaml is no workflow's path",
+            f"far/flows/{FOLDER}a.yaml@v1 is another owner's, and inherits no secrets",
+        ]
+    )
+
+
+def test_another_owners_workflow_gets_secrets_by_name() -> None:
+    passed = "with: {config-path: x}, secrets: {access-token: x}"
+    _, wrong = linked_elsewhere(f"far: {{uses: far/flows/{FOLDER}a.yaml@v1, {passed}}}")
+    assert wrong == []

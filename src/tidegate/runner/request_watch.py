@@ -69,6 +69,8 @@ class RequestWatch:
         if source is None:
             return None
         spec, wish = GitRepository.from_object(source), runner.pull_requests
+        if spec.suspend:
+            return None
         try:
             forge = forge_of(spec.url, wish.api if wish else None)
         except InvalidInput:

@@ -20,7 +20,7 @@ MOST_DEEP = 10
 """Composite actions that use each other, the step's own included."""
 _KEYS = ("name", "author", "description", "inputs", "outputs", "runs", "branding")
 _NODE = ("node16", "node20", "node24")
-_USING = ("composite", "docker", *_NODE)
+_INPUT_KEYS = ("description", "required", "default", "deprecationMessage", "type")
 _SCRIPTS = ("using", "main", "pre", "pre-if", "post", "post-if")
 
 
@@ -66,20 +66,21 @@ class ActionFile:
     source: Source | None = field(default=None, repr=False, compare=False)
 
 
-def parse_action(data: bytes, file: str) -> ActionFile:
-    """The action that a file holds. Follows GitHub's metadata syntax.
+def parse_action(data: bytes, file: str, *, others: bool = False) -> ActionFile:
+    """The action that a file holds. Follows GitHub's metadata syntax. Of `others`, which nobody here can mend, what
+    GitHub passes over is passed over too: further keys of the file and of its inputs, and that node12 is gone.
 
     Raises InvalidWorkflow with every problem, each at its line; that it runs in a container is one.
     """
     source = Source(data, file)
     reading = opened(data, file, source, "an action")
-    action = _action(Cursor(reading), file, source)
+    action = _action(Cursor(reading), file, source, others=others)
     reading.finish()
     return action
 
 
-def _action(cursor: Cursor, file: str, source: Source) -> ActionFile:
-    fields = cursor.fields(_KEYS, ("runs",))
+def _action(cursor: Cursor, file: str, source: Source, *, others: bool) -> ActionFile:
+    fields = cursor.fields(_known(cursor, _KEYS, others=others), ("runs",))
     runs = fields.get("runs")
     steps: tuple[Step, ...] = ()
     scripts: Scripts | None = None
@@ -88,11 +89,11 @@ def _action(cursor: Cursor, file: str, source: Source) -> ActionFile:
         using = runs.child("using").value if isinstance(runs.value, dict) and "using" in runs.value else None
         composite = using == "composite"
         steps = _composite(runs) if composite else ()
-        scripts = None if composite else _scripts(runs)
+        scripts = None if composite else _scripts(runs, others=others)
     return ActionFile(
         file=file,
         name=str(fields["name"].value or "") if "name" in fields else "",
-        inputs=tuple(_input(name, entry) for name, entry in _entries(fields.get("inputs")).items()),
+        inputs=tuple(_input(name, entry, others=others) for name, entry in _entries(fields.get("inputs")).items()),
         outputs=_outputs(fields.get("outputs")) if composite else {},
         steps=steps,
         scripts=scripts,
@@ -101,22 +102,28 @@ def _action(cursor: Cursor, file: str, source: Source) -> ActionFile:
     )
 
 
+def _known(cursor: Cursor, keys: tuple[str, ...], *, others: bool) -> tuple[str, ...]:
+    """The keys that may stand there: of others' files any."""
+    return (*keys, *cursor.entries()) if others else keys
+
+
 def _composite(runs: Cursor) -> tuple[Step, ...]:
     fields = runs.fields(("using", "steps"), ("steps",))
     return read_steps(fields["steps"], IN_ACTION) if "steps" in fields else ()
 
 
-def _scripts(runs: Cursor) -> Scripts | None:
+def _scripts(runs: Cursor, *, others: bool) -> Scripts | None:
     """The scripts of a JavaScript action; what an action of another sort is, is told."""
     entries = runs.entries()
     if "using" not in entries:
         if isinstance(runs.value, dict):
             runs.problem("the key 'using' is missing here", "write `using: composite`", where=runs.key)
         return None
-    using = entries["using"].choice(_USING)
+    node = (*_NODE, "node12") if others else _NODE
+    using = entries["using"].choice(("composite", "docker", *node))
     if using == "docker":
         entries["using"].problem("actions from images are not supported yet", "run the program in a `run` step")
-    if using not in _NODE:
+    if using not in node:
         return None
     fields = runs.fields(_SCRIPTS, ("main",))
     found = Scripts(int(using.removeprefix("node")), _path(fields, "main"), _path(fields, "post"))
@@ -138,10 +145,10 @@ def _entries(cursor: Cursor | None) -> dict[str, Cursor]:
     return {} if cursor is None or cursor.value is None else cursor.entries()
 
 
-def _input(name: str, cursor: Cursor) -> ActionInput:
+def _input(name: str, cursor: Cursor, *, others: bool) -> ActionInput:
     if cursor.value is None:
         return ActionInput(name)
-    fields = cursor.fields(("description", "required", "default", "deprecationMessage", "type"))
+    fields = cursor.fields(_known(cursor, _INPUT_KEYS, others=others))
     default = fields["default"].scalar(ACTION_DEFAULT) if "default" in fields else None
     required = "required" in fields and str(fields["required"].value).lower() == "true"
     note = str(fields["deprecationMessage"].value) if "deprecationMessage" in fields else ""

@@ -174,9 +174,10 @@ class _Linker:
                 self.say(workflow, f"{call.uses} needs the input {one.name!r}", call.uses_where, remedy)
 
     def _check_secrets(self, workflow: Workflow, call: CalledWorkflow, trigger: CallTrigger) -> None:
+        other = elsewhere(call.uses)
+        is_anothers = other is not None and other.owner.lower() != self._owner
         if call.secrets == "inherit":
-            other = elsewhere(call.uses)
-            if other is not None and other.owner.lower() != self._owner:
+            if is_anothers:
                 message = f"{call.uses} is another owner's, and inherits no secrets"
                 self.say(workflow, message, call.uses_where, "pass each of them by its name")
             return
@@ -188,7 +189,7 @@ class _Linker:
                 self.say(workflow, f"{call.uses} has no secret {name!r}", _where(tree), remedy)
         for name, required in trigger.secrets.items():
             if required and name.lower() not in {other.lower() for other in passed}:
-                remedy = f"add {name} to `secrets:`, or write `secrets: inherit`"
+                remedy = f"add {name} to `secrets:`" + ("" if is_anothers else ", or write `secrets: inherit`")
                 self.say(workflow, f"{call.uses} needs the secret {name!r}", call.uses_where, remedy)
 
     def _check_permissions(self, workflow: Workflow, asked: Permissions | None, most: Mapping[str, str] | None) -> None:

@@ -37,7 +37,7 @@ def read_action(place: Elsewhere, read: Read) -> ActionFile | None:
     for name in NAMES:
         path = posixpath.join(place.path, name)
         if (data := read(path)) is not None:
-            return parse_action(data, place.at(path))
+            return parse_action(data, place.at(path), others=True)
     return None
 
 
