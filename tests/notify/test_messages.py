@@ -122,9 +122,9 @@ def test_teams_gets_the_card_that_its_webhook_takes():
          {"Authorization": "Bearer sesame", "Accept": "application/vnd.github+json",
           "X-GitHub-Api-Version": "2022-11-28"}, "context"),
         ("gitea", "https://codeberg.org/acme/shop", f"https://codeberg.org/api/v1/repos/acme/shop/statuses/{COMMIT}",
-         {"Authorization": "token sesame"}, "context"),
+         {"Authorization": "token sesame", "Accept": "application/json"}, "context"),
         ("gitlab", "https://gitlab.com/acme/team/shop",
-         f"https://gitlab.com/api/v4/projects/acme%2Fteam%2Fshop/statuses/{COMMIT}", {"PRIVATE-TOKEN": "sesame"},
+         f"https://gitlab.com/api/v4/projects/acme%2Fteam%2Fshop/statuses/{COMMIT}", {"Authorization": "Bearer sesame", "Accept": "application/json"},
          "name"),
     ],
 )  # fmt: skip

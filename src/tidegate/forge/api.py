@@ -175,7 +175,7 @@ def forge_of(url: str, named: str | None = None) -> Forge:
     if parts.scheme == "http" and not is_loopback(host):
         raise InvalidInput(f"the token would go to {host} in the clear", remedy="give the source an https URL")
     names = [part for part in parts.path.removesuffix("/").removesuffix(".git").split("/") if part]
-    if len(names) < 2 or (kind == GITHUB and len(names) != 2):
+    if len(names) < 2 or (kind == GITHUB and len(names) != 2) or {".", ".."} & set(names):
         raise InvalidInput(f"the URL of the source names no repository of an owner: {parts.path}")
     web_host = _WEB_HOSTS.get(host, host) if parts.scheme == "ssh" else parts.netloc.lower()
     return _forge(kind, parts.scheme, web_host, names)
