@@ -12,6 +12,7 @@ from tidegate.notify.messages import Destination, request_for
 from tidegate.notify.telling import Told
 
 COMMIT = "5a1d5b1d8dc0e3d2a7a1f8c2e5d6f7a8b9c0d1e2"
+BEARER = {"Authorization": "Bearer sesame", "Accept": "application/json"}
 UID = "0f3c9a1b-1111-2222-3333-444444444444"
 
 
@@ -122,9 +123,9 @@ def test_teams_gets_the_card_that_its_webhook_takes():
          {"Authorization": "Bearer sesame", "Accept": "application/vnd.github+json",
           "X-GitHub-Api-Version": "2022-11-28"}, "context"),
         ("gitea", "https://codeberg.org/acme/shop", f"https://codeberg.org/api/v1/repos/acme/shop/statuses/{COMMIT}",
-         {"Authorization": "token sesame", "Accept": "application/json"}, "context"),
+         BEARER | {"Authorization": "token sesame"}, "context"),
         ("gitlab", "https://gitlab.com/acme/team/shop",
-         f"https://gitlab.com/api/v4/projects/acme%2Fteam%2Fshop/statuses/{COMMIT}", {"Authorization": "Bearer sesame", "Accept": "application/json"},
+         f"https://gitlab.com/api/v4/projects/acme%2Fteam%2Fshop/statuses/{COMMIT}", BEARER,
          "name"),
     ],
 )  # fmt: skip
