@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tidegate.build.dockerfile import parse_dockerfile
-from tidegate.build.plan import Plan, plan
+from tidegate.build.plan import Plan, plan, preview
+from tidegate.build.stages import stage_graph
 from tidegate.kinds.platform import Platform
 from tidegate.oci.values import ContainerConfig
 
@@ -49,9 +50,14 @@ def member(name: str, data: bytes) -> bytes:
 def planned(text: str, *, platform: Platform = AMD64, base: ContainerConfig | None = None, **build_args: str) -> Plan:
     """The plan of a Dockerfile's last stage."""
     dockerfile = parse_dockerfile(text.encode())
-    return plan(dockerfile, dockerfile.stages[-1], base or ContainerConfig(), build_args, platform, AMD64)
+    graph = stage_graph(dockerfile, None, [platform], build_args, AMD64)
+    if base is None:
+        return preview(dockerfile, graph, build_args, AMD64)[graph.results[platform]]
+    return plan(dockerfile, graph.nodes[graph.results[platform]], base, build_args, AMD64)
 
 
 def problems(text: str) -> list[tuple[int, str]]:
-    """What is wrong in a Dockerfile, after `FROM x` as its first line."""
-    return [(problem.line, problem.message) for problem in planned(f"FROM x\n{text}").problems]
+    """What is wrong in a Dockerfile or must run, after `FROM x` as its first line."""
+    found = planned(f"FROM x\n{text}")
+    wrong = [(problem.line, problem.message) for problem in found.problems]
+    return sorted([*wrong, *((step.line, step.why) for step in found.not_native)])

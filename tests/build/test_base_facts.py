@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tidegate.base.errors import InvalidInput
+from tidegate.build.contents import content_of
 from tidegate.build.facts import Facts, Python, inspect
 from tidegate.oci.layers import Entry, directory, symlink, whiteout, write_layer
 
@@ -38,7 +40,7 @@ def test_debians_python_installs_to_dist_packages(tmp_path: Path) -> None:
     found = facts(tmp_path, DEBIAN)
     assert found.python == Python("/usr/bin/python3.11", "3.11.2", "usr/local", "lib/python3.11/dist-packages")
     assert (found.libc, found.libc_version) == ("glibc", (2, 36))
-    assert (found.users, found.groups) == ({"root": (0, 0), "web": (33, 34)}, {"root": 0, "staff": 50})
+    assert found.files["etc/passwd"].content == content_of(DEBIAN[4].content)
     assert found.has_packages is False
 
 
@@ -72,18 +74,19 @@ def test_where_there_are_several_the_one_called_python3_is_meant(tmp_path: Path)
 def test_a_later_layer_takes_away_what_it_whites_out(tmp_path: Path) -> None:
     found = facts(tmp_path, DEBIAN, [whiteout("usr/bin/python3.11"), whiteout("etc/passwd")])
     assert found.python is None
-    assert found.users == {}
+    assert "etc/passwd" not in found.files
 
 
 def test_an_image_without_python_is_known_as_such(tmp_path: Path) -> None:
     assert facts(tmp_path, [Entry("app", content=b"x")]).python is None
-    assert facts(tmp_path).directories == ()
+    assert facts(tmp_path).files == {}
 
 
 def test_facts_survive_their_record(tmp_path: Path) -> None:
     found = facts(tmp_path, DEBIAN)
-    assert Facts.from_json(found.as_json()) == found
-    assert Facts.from_json(found.as_json() | {"format": 0}) is None
+    blobs = [tmp_path / "0.tar.gz"]
+    assert Facts.from_json(json.loads(json.dumps(found.as_json(blobs))), blobs) == found
+    assert Facts.from_json(found.as_json(blobs) | {"format": 0}, blobs) is None
 
 
 def test_a_broken_layer_is_refused(tmp_path: Path) -> None:

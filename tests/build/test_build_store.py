@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tidegate.base.errors import InvalidInput
+from tidegate.build.contents import content_of
+from tidegate.build.filesystem import Filesystem
 from tidegate.build.layering import MTIME, Layers
 from tidegate.build.store import BuildStore, key_of, write_whole
-from tidegate.build.tree import Tree
 from tidegate.oci.layers import Entry, directory, symlink
 from tidegate.oci.values import Descriptor, digest_of
 
@@ -78,10 +79,12 @@ async def test_a_layer_is_made_once_and_then_found(tmp_path: Path) -> None:
     assert asked.times == 1
     assert (first.reused, again.reused) == (False, True)
     assert (first.descriptor, first.diff_id) == (again.descriptor, again.diff_id)
-    assert (again.directories, again.links) == (("app",), {"app/l": "x"})
-    tree = Tree()
-    again.tell(tree)
-    assert tree.is_directory("app")
+    assert first.changes == again.changes
+    files = Filesystem()
+    files.apply(again.changes)
+    assert files.is_directory("app")
+    assert files.nodes["app/l"].target == "x"
+    assert files.nodes["app/x"].content == content_of(b"1")
 
 
 async def test_a_layer_whose_blob_is_gone_or_short_is_made_again(tmp_path: Path) -> None:

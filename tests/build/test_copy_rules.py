@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.build.contents import Contents, content_of
 from tidegate.build.context import Context
-from tidegate.build.copying import Placed, Snapshot, entries, layer_key, place, refuse_archives
-from tidegate.build.plan import Copy
-from tidegate.build.tree import Tree
+from tidegate.build.copying import ContextSource, StageSource, copy_into
+from tidegate.build.filesystem import Accounts, Filesystem, Inode, folder_inode
+from tidegate.build.steps import Copy, NamedFile, Origin
+from tidegate.oci.layers import EntryKind
+
+ACCOUNTS = Accounts({"web": (33, 34)}, {"staff": 50})
 
 
 @pytest.fixture
@@ -22,13 +26,30 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def tree() -> Tree:
-    return Tree({"usr", "usr/bin", "app"}, {"bin": "usr/bin", "srv": "/app"}, {"web": (33, 34)}, {"staff": 50})
+def link(target: str) -> Inode:
+    return Inode(EntryKind.SYMLINK, 0o777, target=target)
 
 
-def put(folder: Path, *sources: str, to: str, owner: str = "", mode: int | None = None) -> dict[str, Placed]:
-    step = Copy(1, "", sources, to, owner, mode)
-    return {one.path: one for one in place(step, Context(folder), tree())}
+def file(text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> Inode:
+    return Inode(EntryKind.FILE, mode, uid, gid, content_of(text.encode()))
+
+
+def image() -> Filesystem:
+    folders = {path: folder_inode() for path in ("usr", "usr/bin", "app")}
+    return Filesystem(folders | {"bin": link("usr/bin"), "srv": link("/app")})
+
+
+def made(step: Copy, folder: Path, stage: Filesystem | None = None) -> dict[str, Inode | None]:
+    """What a step changes in the image."""
+    contents = Contents(Context(folder), folder.parent)
+    source = ContextSource(contents.context, contents) if stage is None else StageSource(stage, "the stage")
+    files = image()
+    copy_into(step, source, files, ACCOUNTS, contents)
+    return files.changes_since(image())
+
+
+def put(folder: Path, *sources: str, to: str, owner: str = "", mode: int | None = None) -> dict[str, Inode]:
+    return {path: one for path, one in made(Copy(1, "", sources, to, owner, mode), folder).items() if one is not None}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +83,7 @@ def test_owner_and_mode_are_the_flags_or_roots_and_gits(folder: Path) -> None:
 
 @pytest.mark.parametrize(("owner", "ids"), [("5", (5, 5)), ("5:6", (5, 6)), ("web", (33, 34)), ("web:7", (33, 7))])
 def test_owners_are_numbers_or_names_of_the_image(owner: str, ids: tuple[int, int]) -> None:
-    assert tree().owner(owner) == ids
+    assert ACCOUNTS.owner(owner) == ids
 
 
 @pytest.mark.parametrize("owner", ["nobody-here", "web:nogroup", "99999999999"])
@@ -89,66 +110,94 @@ def test_a_missing_source_is_named(folder: Path) -> None:
 
 def test_a_link_inside_a_copied_directory_stays_a_link(folder: Path) -> None:
     (folder / "src/link").symlink_to("/etc/passwd")
-    placed = put(folder, "src", to="/app/")["app/link"]
-    assert placed.node is not None
-    assert placed.node.target == "/etc/passwd"
+    assert put(folder, "src", to="/app/")["app/link"].target == "/etc/passwd"
 
 
-def key(folder: Path, scratch: Path, **changed: object) -> str:
-    context = Context(folder)
-    step = Copy(1, "text", ("src",), "/app/", **changed)  # type: ignore[arg-type]
-    return layer_key(place(step, context, tree()), Snapshot(context, scratch), 0)
-
-
-def test_the_key_changes_with_content_mode_owner_and_nothing_else(folder: Path, tmp_path: Path) -> None:
-    before = key(folder, tmp_path)
+def test_time_and_umask_of_the_context_change_nothing(folder: Path) -> None:
+    before = put(folder, "src", to="/app/")
     (folder / "src/a.py").touch()
     (folder / "src/a.py").chmod(0o664)
-    (folder / "main.py").write_text("not copied")
-    assert key(folder, tmp_path) == before
-    assert key(folder, tmp_path, owner="5") != before
+    assert put(folder, "src", to="/app/") == before
+    assert put(folder, "src", to="/app/", owner="5") != before
     (folder / "src/a.py").write_text("other")
-    assert key(folder, tmp_path) != before
+    assert put(folder, "src", to="/app/") != before
 
 
 def test_small_and_large_files_come_out_as_they_are(folder: Path, tmp_path: Path) -> None:
     (folder / "large").write_bytes(b"x" * 600_000)
-    context = Context(folder)
-    snapshot = Snapshot(context, tmp_path)
-    placed = place(Copy(1, "", ("large", "main.py"), "/app/"), context, tree())
-    contents = {entry.path: entry.content for entry in entries(placed, snapshot)}
-    assert contents["app/main.py"] == b"main.py"
-    large = contents["app/large"]
+    contents = Contents(Context(folder), tmp_path)
+    files = image()
+    step = Copy(1, "", ("large", "main.py"), "/app/")
+    copy_into(step, ContextSource(contents.context, contents), files, ACCOUNTS, contents)
+    found = {entry.path: entry.content for entry in contents.entries(files.changes_since(image()))}
+    assert found["app/main.py"] == b"main.py"
+    large = found["app/large"]
     assert isinstance(large, Path)
     assert large.read_bytes() == b"x" * 600_000
 
 
 def test_a_file_that_changes_meanwhile_is_noticed(folder: Path, tmp_path: Path) -> None:
-    context = Context(folder)
-    snapshot = Snapshot(context, tmp_path)
-    placed = place(Copy(1, "", ("main.py",), "/app/"), context, tree())
-    layer_key(placed, snapshot, 0)
+    contents = Contents(Context(folder), tmp_path)
+    files = image()
+    source = ContextSource(contents.context, contents)
+    copy_into(Copy(1, "", ("main.py",), "/app/"), source, files, ACCOUNTS, contents)
     (folder / "main.py").write_text("changed")
     with pytest.raises(InvalidInput, match="was changed while it was built"):
-        list(entries(placed, snapshot))
+        contents.entries(files.changes_since(image()))
 
 
-@pytest.mark.parametrize("head", [b"\x1f\x8b\x08", b"BZh9", b"\xfd7zXZ\x00", bytes(257) + b"ustar"])
-def test_add_of_an_archive_is_refused(folder: Path, head: bytes) -> None:
-    (folder / "archive").write_bytes(head + bytes(300))
-    context = Context(folder)
-    for adds in (True, False):
-        step = Copy(1, "", ("archive",), "/app/", adds=adds)
-        placed = place(step, context, tree())
-        if adds:
-            with pytest.raises(InvalidInput, match="ADD of the archive"):
-                refuse_archives(step, placed, context)
-        else:
-            refuse_archives(step, placed, context)
+def stage() -> Filesystem:
+    """What an earlier stage left."""
+    return Filesystem(
+        {
+            "opt": folder_inode(),
+            "opt/venv": folder_inode(0o750, 7, 8),
+            "opt/venv/run": file("run", 0o4755, 7, 8),
+            "opt/venv/here": link("run"),
+            "opt/current": link("venv"),
+            "opt/a.whl": file("a"),
+            "opt/b.whl": file("b"),
+        }
+    )
+
+
+def from_stage(folder: Path, *sources: str, to: str, **given: object) -> dict[str, Inode | None]:
+    step = Copy(1, "", sources, to, origin=Origin(0), **given)  # type: ignore[arg-type]
+    return made(step, folder, stage())
+
+
+def test_what_comes_from_a_stage_keeps_owner_mode_and_links(folder: Path) -> None:
+    found = from_stage(folder, "/opt/venv", to="/opt/venv")
+    assert found == {
+        "opt": folder_inode(),
+        "opt/venv": folder_inode(0o750, 7, 8),
+        "opt/venv/run": file("run", 0o4755, 7, 8),
+        "opt/venv/here": link("run"),
+    }
+
+
+def test_a_stages_files_are_found_through_links_and_by_patterns(folder: Path) -> None:
+    assert sorted(from_stage(folder, "/opt/current/run", to="/app/")) == ["app/run"]
+    assert sorted(from_stage(folder, "opt/current", to="/app")) == ["app/here", "app/run"]
+    assert sorted(from_stage(folder, "/opt/*.whl", to="/app/")) == ["app/a.whl", "app/b.whl"]
+    assert sorted(from_stage(folder, "/", to="/")) == sorted(stage().nodes)
+    with pytest.raises(NotFound, match="/opt/none is not in the stage"):
+        from_stage(folder, "/opt/none", to="/app/")
+
+
+def test_owner_and_mode_can_be_given_to_what_a_stage_has(folder: Path) -> None:
+    found = from_stage(folder, "/opt/venv/run", to="/app/", owner="web:staff", mode=0o555)["app/run"]
+    assert found == file("run", 0o555, 33, 50)
+
+
+def test_a_heredoc_is_a_file(folder: Path) -> None:
+    files = (NamedFile("a.conf", b"a\n"), NamedFile("b.conf", b""))
+    assert made(Copy(1, "", (), "/app/", files=files), folder) == {"app/a.conf": file("a\n"), "app/b.conf": file("")}
+    assert made(Copy(1, "", (), "/etc/x", files=files[:1]), folder) == {"etc": folder_inode(), "etc/x": file("a\n")}
 
 
 def test_links_of_the_image_are_resolved_as_its_root_would() -> None:
-    one = Tree(links={"a": "b", "b": "../../c", "loop": "loop"})
+    one = Filesystem({"a": link("b"), "b": link("../../c"), "loop": link("loop")})
     assert one.resolve("/a/x") == "c/x"
     assert one.resolve("/x/../y/./z/") == "y/z"
     with pytest.raises(InvalidInput, match="too many links"):

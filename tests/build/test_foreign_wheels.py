@@ -11,7 +11,10 @@ import pytest
 
 from tidegate.base.errors import CommandFailed, InvalidInput, MissingTool, Unavailable
 from tidegate.base.process import Completed
-from tidegate.build.facts import Facts, Python
+from tidegate.build.contents import Contents, content_of
+from tidegate.build.context import Context
+from tidegate.build.facts import Facts, Python, inspect
+from tidegate.build.filesystem import Inode
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.interpreter import describe, machine_of, write_stand_in
 from tidegate.build.pip import PipInstall
@@ -28,7 +31,6 @@ from tidegate.build.wheels import (
 )
 from tidegate.kinds.platform import Platform
 from tidegate.oci.layers import Entry, EntryKind, write_layer
-from tidegate.oci.unpack import LayerFile
 
 PYTHON = Python("/usr/bin/python3.11", "3.11.2", "usr/local", "lib/python3.11/dist-packages")
 FACTS = Facts(python=PYTHON, libc="glibc", libc_version=(2, 36))
@@ -185,16 +187,17 @@ def test_uvs_note_about_a_file_of_this_machine_is_not_kept(tmp_path: Path) -> No
 
 def test_what_is_installed_below_is_there_for_the_resolver_to_see(tmp_path: Path) -> None:
     site = PYTHON.site_packages
-    base = write_layer(
-        [Entry(f"{site}/pip/__init__.py", content=b"pip"), Entry("etc/passwd", content=b"x")], tmp_path / "b", mtime=0
-    )
-    earlier = write_layer([Entry(f"{site}/idna.py", content=b"i")], tmp_path / "e", mtime=0)
+    layer = write_layer([Entry(f"{site}/pip/__init__.py", content=b"pip")], tmp_path / "b", mtime=0)
+    below = inspect([layer.path]).filesystem()
+    below.put(f"{site}/idna.py", Inode(EntryKind.FILE, 0o755, content=content_of(b"i")))
+    below.put(f"{site}/link.py", Inode(EntryKind.SYMLINK, target="idna.py"))
     root = tmp_path / "root"
     root.mkdir()
-    seed(root, PYTHON, [base.path], [LayerFile(earlier.path, earlier.diff_id)])
+    seed(root, below.nodes, Contents(Context(tmp_path), tmp_path))
     assert (root / site / "pip/__init__.py").read_bytes() == b"pip"
     assert (root / site / "idna.py").read_bytes() == b"i"
-    assert not (root / "etc").exists()
+    assert (root / site / "idna.py").stat().st_mode & 0o777 == 0o755
+    assert (root / site / "link.py").readlink() == Path("idna.py")
 
 
 def test_the_stand_ins_folder_depends_on_this_machines_python_too(

@@ -10,10 +10,11 @@ import pytest
 from tidegate.base.errors import AlreadyExists, InvalidInput
 from tidegate.build.dockerfile import parse_dockerfile
 from tidegate.build.index_settings import IndexSettings
-from tidegate.build.plan import Install, plan
+from tidegate.build.plan import preview
 from tidegate.build.requirements import parse
+from tidegate.build.stages import stage_graph
+from tidegate.build.steps import Install
 from tidegate.kinds.platform import Platform
-from tidegate.oci.values import ContainerConfig
 
 SOURCE = Path(__file__).parents[2] / "tools/image/build.py"
 SPEC = importlib.util.spec_from_file_location("own_image_parts", SOURCE)
@@ -47,8 +48,9 @@ def test_the_image_says_what_it_is_but_names_no_commit_that_it_is_not():
 
 def test_its_dockerfile_is_one_that_the_native_builder_takes():
     dockerfile = parse_dockerfile((SOURCE.parent / "Dockerfile").read_bytes())
-    planned = plan(dockerfile, dockerfile.stages[0], ContainerConfig(), {}, PI, PI)
+    (planned,) = preview(dockerfile, stage_graph(dockerfile, None, [PI], {}, PI), {}, PI).values()
     assert planned.problems == ()
+    assert planned.not_native == ()
     assert dockerfile.stages[0].base == own.FROM
     installs = [install for step in planned.steps if isinstance(step, Install) for install in step.installs]
     assert [install.require_hashes and install.no_deps for install in installs] == [True, True]

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from tidegate.base.frozen import frozen
 from tidegate.build.bases import Foundation
 from tidegate.build.layering import Made
-from tidegate.build.plan import Plan, Step
+from tidegate.build.plan import Plan
 from tidegate.build.request import BuildRequest
+from tidegate.build.steps import Step
 from tidegate.build.store import BuildStore
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.platform import Platform

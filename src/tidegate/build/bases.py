@@ -125,10 +125,11 @@ class Bases:
     async def _facts(self, layers: tuple[Descriptor, ...]) -> Facts:
         key = key_of({"layers": [layer.digest for layer in layers]})
         record = self._store.record("facts", key)
-        facts = None if record is None else Facts.from_json(record)
+        blobs = [self._store.blob_path(layer.digest) for layer in layers]
+        facts = None if record is None else Facts.from_json(record, blobs)
         if facts is None:
-            facts = await asyncio.to_thread(inspect, [self._store.blob_path(layer.digest) for layer in layers])
-            self._store.remember("facts", key, facts.as_json())
+            facts = await asyncio.to_thread(inspect, blobs)
+            self._store.remember("facts", key, facts.as_json(blobs))
         return facts
 
 

@@ -207,11 +207,12 @@ def _matches(path: str, pattern: str) -> bool:
     """Go's filepath.Match: `*` and `?` stay within one part of the path."""
     parts, patterns = path.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(
-        re.fullmatch(_go_pattern(wanted), part) for part, wanted in zip(parts, patterns, strict=True)
+        re.fullmatch(go_pattern(wanted), part) for part, wanted in zip(parts, patterns, strict=True)
     )
 
 
-def _go_pattern(pattern: str) -> str:
+def go_pattern(pattern: str) -> str:
+    """The regular expression of one part of a pattern of Go's filepath.Match."""
     expression, at = "", 0
     while at < len(pattern):
         char = pattern[at]

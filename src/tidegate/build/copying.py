@@ -1,164 +1,185 @@
-"""COPY and ADD: which files of the context become which entries of a layer. Follows BuildKit's rules."""
+"""COPY and ADD: which files of the context, of a stage or of an image go where. Follows BuildKit's rules. Blocks."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import secrets
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import Protocol
 
-from tidegate.base.errors import InvalidInput, LimitExceeded
+from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.base.frozen import frozen
-from tidegate.build.context import SIZE_LIMIT, Context, Kind, Node
-from tidegate.build.plan import Copy
-from tidegate.build.store import key_of
-from tidegate.build.tree import Tree
-from tidegate.oci.layers import Entry, EntryKind
-
-_IN_MEMORY = 256 * 1024
-_ARCHIVES = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd")
+from tidegate.build.archives import unpack_archive
+from tidegate.build.contents import Contents, content_of
+from tidegate.build.context import Context, Kind, Node
+from tidegate.build.filesystem import Accounts, Content, Filesystem, Inode, owned
+from tidegate.build.steps import Copy, NamedFile
+from tidegate.oci.layers import EntryKind
 
 
 @frozen
-class Placed:
-    """One thing to be put at `path`; `node` is the file it comes from, None for a directory that is only needed."""
+class Found:
+    """Something to copy: its path in its source, and what it is."""
 
     path: str
-    node: Node | None
-    mode: int
-    uid: int
-    gid: int
+    inode: Inode
 
     @property
-    def kind(self) -> EntryKind:
-        """The entry's kind."""
-        return EntryKind.DIRECTORY if self.node is None else EntryKind(self.node.kind)
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
 
-def place(step: Copy, context: Context, tree: Tree) -> list[Placed]:
-    """Where everything that `step` copies goes; `tree` knows of it afterwards. Raises InvalidInput or NotFound."""
-    try:
-        uid, gid = tree.owner(step.owner) if step.owner else (0, 0)
-    except ValueError as error:
-        raise InvalidInput(str(error)) from error
-    nodes = [node for source in step.sources for node in context.find(source)]
-    target = tree.resolve(step.destination)
-    wants_folder = step.destination.endswith("/")
-    if len(nodes) > 1 and not wants_folder and not tree.is_directory(target):
-        raise InvalidInput("several files can only be copied to a directory", remedy="end the destination with /")
-    into = wants_folder or tree.is_directory(target)
-    copier = _Copier(step, tree, uid, gid)
-    for node in nodes:
+class Source(Protocol):
+    """Where files are copied from."""
+
+    def find(self, source: str) -> list[Found]:
+        """What a source of the line names; a folder for the whole. Raises NotFound."""
+
+    def under(self, folder: str) -> Iterator[Found]:
+        """Everything below a folder, parents first."""
+
+
+class ContextSource:
+    """The build context: everything in it is root's, with Git's two modes, whatever this machine's umask is."""
+
+    def __init__(self, context: Context, contents: Contents):
+        self._context, self._contents = context, contents
+
+    def find(self, source: str) -> list[Found]:
+        """What the context has of that name."""
+        return [self._found(node) for node in self._context.find(source)]
+
+    def under(self, folder: str) -> Iterator[Found]:
+        """Everything below a folder."""
+        return (self._found(node) for node in self._context.under(folder))
+
+    def _found(self, node: Node) -> Found:
         if node.kind is Kind.DIRECTORY:
-            copier.folder(target)
-            for inner in context.under(node.path):
-                copier.put(inner, f"{target}/{inner.path[len(node.path) :].lstrip('/')}".lstrip("/"))
-        else:
-            name = node.path.rpartition("/")[2]
-            copier.put(node, f"{target}/{name}".lstrip("/") if into else target)
-    return list(copier.placed.values())
+            return Found(node.path, Inode(EntryKind.DIRECTORY, 0o755))
+        if node.kind is Kind.SYMLINK:
+            return Found(node.path, Inode(EntryKind.SYMLINK, 0o777, target=node.target))
+        mode = 0o755 if node.executable else 0o644
+        return Found(node.path, Inode(EntryKind.FILE, mode, content=self._contents.of_node(node)))
+
+
+class StageSource:
+    """The files of another stage, or of an image: owners, modes and times come along."""
+
+    def __init__(self, files: Filesystem, name: str):
+        self._files, self._name = files, name
+
+    def find(self, source: str) -> list[Found]:
+        """What the stage has of that name, a link at its end followed."""
+        found = [self._files.resolve(path) for path in self._files.glob(source)]
+        if not found or any(path and path not in self._files.nodes for path in found):
+            raise NotFound(f"{source} is not in {self._name}")
+        return [Found(path, self._files.nodes[path] if path else Inode(EntryKind.DIRECTORY, 0o755)) for path in found]
+
+    def under(self, folder: str) -> Iterator[Found]:
+        """Everything below a folder."""
+        return (Found(path, self._files.nodes[path]) for path in self._files.under(folder))
+
+
+def copy_into(
+    step: Copy,
+    source: Source,
+    files: Filesystem,
+    accounts: Accounts,
+    contents: Contents,
+    fetched: Content | None = None,
+) -> None:
+    """Put what `step` copies into `files`; `fetched` is the content of its URL.
+
+    Raises InvalidInput or NotFound; `files` is then not to be used.
+    """
+    owner = accounts.owner(step.owner) if step.owner else None
+    copier = _Copier(step, files, owner, contents)
+    found = [] if fetched is not None else [one for each in step.sources for one in source.find(each)]
+    target = files.resolve(step.destination)
+    into = step.destination.endswith("/") or files.is_directory(target)
+    if len(found) + len(step.files) > 1 and not into:
+        raise InvalidInput("several files can only be copied to a directory", remedy="end the destination with /")
+    if fetched is not None:
+        copier.put(_fetched(step, fetched), f"{target}/{_url_name(step)}".lstrip("/") if into else target)
+    for one in found:
+        copier.copy(one, source, target, into=into)
+    for file in step.files:
+        copier.put(_heredoc(file), f"{target}/{file.name}".lstrip("/") if into else target)
+
+
+def _heredoc(file: NamedFile) -> Found:
+    return Found(file.name, Inode(EntryKind.FILE, 0o644, content=content_of(file.content)))
+
+
+def _fetched(step: Copy, content: Content) -> Found:
+    return Found(_url_name(step), Inode(EntryKind.FILE, 0o600, content=content))
+
+
+def _url_name(step: Copy) -> str:
+    name = step.sources[0].partition("?")[0].partition("#")[0].rpartition("/")[2]
+    if not name or "://" not in step.sources[0].rpartition(name)[0]:
+        message = f"{step.sources[0]} has no file's name at its end"
+        raise InvalidInput(message, remedy="let the destination be the file's path")
+    return name
 
 
 class _Copier:
-    """Collects what goes where; a later source replaces an earlier one."""
+    """Puts things in place; a later one replaces an earlier one."""
 
-    def __init__(self, step: Copy, tree: Tree, uid: int, gid: int):
-        self.placed: dict[str, Placed] = {}
-        self._step, self._tree, self._uid, self._gid = step, tree, uid, gid
+    def __init__(self, step: Copy, files: Filesystem, owner: tuple[int, int] | None, contents: Contents):
+        self._step, self._files, self._owner, self._contents = step, files, owner, contents
 
-    def folder(self, path: str, mode: int = 0o755) -> None:
-        """A directory and its parents, as far as they are missing; `mode` is the last one's."""
-        for missing in self._tree.missing(path):
-            self.placed[missing] = Placed(missing, None, mode if missing == path else 0o755, self._uid, self._gid)
-
-    def put(self, node: Node, path: str) -> None:
-        resolved = self._tree.resolve(path.rpartition("/")[0])
-        name = path.rpartition("/")[2]
-        if node.kind is Kind.DIRECTORY:
-            self.folder(self._tree.resolve(path), 0o755 if self._step.mode is None else self._step.mode)
+    def copy(self, one: Found, source: Source, target: str, *, into: bool) -> None:
+        if one.inode.is_directory:
+            self.folder(target, one.inode)
+            prefix = len(one.path)
+            for inner in source.under(one.path):
+                self.put(inner, f"{target}/{inner.path[prefix:].lstrip('/')}".lstrip("/"))
             return
-        self.folder(resolved)
+        if self._step.adds and one.inode.content is not None:
+            members = unpack_archive(one.inode.content, self._contents, one.path)
+            if members is not None:
+                self.folder(target, Inode(EntryKind.DIRECTORY, 0o755))
+                for path, inode in members:
+                    self.put(Found(path, inode), f"{target}/{path}".lstrip("/"))
+                return
+        self.put(one, f"{target}/{one.name}".lstrip("/") if into else target)
+
+    def folder(self, path: str, like: Inode) -> None:
+        """A directory and its parents, as far as they are missing."""
+        uid, gid = self._owner or (0, 0)
+        if self._files.is_directory(path):
+            return
+        self._files.make_directories(path.rpartition("/")[0], 0o755, uid, gid)
+        if path in self._files.nodes:
+            raise InvalidInput(f"a directory can't replace the file /{path}")
+        self._files.put(path, self._given(like))
+
+    def _inner_folder(self, path: str, like: Inode) -> None:
+        """A directory below what is copied: one that is there gets owner and mode too."""
+        there = self._files.nodes.get(path)
+        if there is None or not there.is_directory:
+            self.folder(path, like)
+        elif there.row()[:4] != (given := self._given(like)).row()[:4]:
+            self._files.put(path, given)
+
+    def put(self, one: Found, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        if one.inode.is_directory:
+            self._inner_folder(self._files.resolve(path), one.inode)
+            return
+        uid, gid = self._owner or (0, 0)
+        resolved = self._files.resolve(folder)
+        self._files.make_directories(resolved, 0o755, uid, gid)
         target = f"{resolved}/{name}".lstrip("/")
-        if not target or self._tree.is_directory(target):
-            raise InvalidInput(f"{node.path} can't replace the directory /{target}")
-        mode = self._step.mode if self._step.mode is not None else 0o755 if node.executable else 0o644
-        self.placed[target] = Placed(target, node, mode, self._uid, self._gid)
-        if node.kind is Kind.SYMLINK:
-            self._tree.links[target] = node.target
-        else:
-            self._tree.links.pop(target, None)
+        if not target or self._files.is_directory(target):
+            raise InvalidInput(f"{one.path} can't replace the directory /{target}")
+        self._files.put(target, self._given(one.inode))
 
-
-class Snapshot:
-    """The context's contents as they were first read in this build: digests, and the bytes behind them.
-
-    For several threads at once.
-    """
-
-    def __init__(self, context: Context, scratch: Path):
-        self.context = context
-        self._scratch = scratch
-        self._digests: dict[str, str] = {}
-        self._size = 0
-        self._reading = threading.Lock()
-
-    def digest(self, node: Node) -> str:
-        """The sha256 of a file, read once. Raises LimitExceeded past 4 GiB in all."""
-        with self._reading:
-            if node.path not in self._digests:
-                self._size += node.size
-                if self._size > SIZE_LIMIT:
-                    remedy = "leave some out in .dockerignore"
-                    raise LimitExceeded(f"more than {SIZE_LIMIT} bytes would be copied", remedy=remedy)
-                self._digests[node.path] = self.context.digest(node)
-            return self._digests[node.path]
-
-    def content(self, node: Node) -> bytes | Path:
-        """The bytes that have the digest; a big file's in a copy. Raises InvalidInput where it has changed since."""
-        wanted, total = self.digest(node), hashlib.sha256()
-        target = self._scratch / f"copy-{secrets.token_hex(8)}"
-        with target.open("xb") if node.size > _IN_MEMORY else io.BytesIO() as copy:
-            for piece in self.context.read(node):
-                total.update(piece)
-                copy.write(piece)
-            small = copy.getvalue() if isinstance(copy, io.BytesIO) else None
-        if total.hexdigest() != wanted:
-            raise InvalidInput(f"{node.path} was changed while it was built", remedy="build again")
-        return target if small is None else small
-
-
-def layer_key(placed: list[Placed], snapshot: Snapshot, mtime: int) -> str:
-    """The key of the layer that `placed` comes to: what is read, and where it goes; nothing else."""
-    rows: list[Any] = []
-    for one in sorted(placed, key=lambda item: item.path):
-        content = ""
-        if one.node is not None:
-            content = one.node.target if one.node.kind is Kind.SYMLINK else snapshot.digest(one.node)
-        rows.append([one.path, str(one.kind), one.mode, one.uid, one.gid, content])
-    return key_of({"copy": 1, "mtime": mtime, "entries": rows})
-
-
-def entries(placed: list[Placed], snapshot: Snapshot) -> Iterator[Entry]:
-    """The layer's entries."""
-    for one in placed:
-        if one.node is None:
-            yield Entry(one.path, EntryKind.DIRECTORY, one.mode, uid=one.uid, gid=one.gid)
-        elif one.node.kind is Kind.SYMLINK:
-            yield Entry(one.path, EntryKind.SYMLINK, 0o777, target=one.node.target, uid=one.uid, gid=one.gid)
-        else:
-            content = snapshot.content(one.node)
-            yield Entry(one.path, EntryKind.FILE, one.mode, content=content, uid=one.uid, gid=one.gid)
-
-
-def refuse_archives(step: Copy, placed: list[Placed], context: Context) -> None:
-    """ADD unpacks a local archive, which is not built natively yet. Raises InvalidInput."""
-    for one in placed if step.adds else ():
-        if one.node is not None and one.node.kind is Kind.FILE:
-            head = next(iter(context.read(one.node)), b"")
-            if head.startswith(_ARCHIVES) or head[257:262] == b"ustar":
-                raise InvalidInput(
-                    f"ADD of the archive {one.node.path}, which it would unpack, is not built natively yet"
-                )
+    def _given(self, inode: Inode) -> Inode:
+        """With the line's owner and mode."""
+        if self._owner is not None:
+            inode = owned(inode, *self._owner)
+        if self._step.mode is not None and inode.kind is not EntryKind.SYMLINK:
+            inode = replace(inode, mode=self._step.mode)
+        return inode

@@ -10,17 +10,25 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 
-from e2b_dockerfile_utils import DockerfileInstruction, DockerfileSyntaxError, ShellLex, parse_dockerfile_ast
+from e2b_dockerfile_utils import (
+    DockerfileInstruction,
+    DockerfileSyntaxError,
+    ShellLex,
+    chomp_heredoc_content,
+    parse_dockerfile_ast,
+)
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
 from tidegate.base.frozen import frozen
 
 SIZE_LIMIT = 1024 * 1024
+STAGE_LIMIT = 200
 INSTRUCTIONS = (
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER", "ONBUILD",
     "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 )  # fmt: skip
 _UNKNOWN = re.compile(r"unknown instruction:? *['\"]?([A-Za-z]+)", re.IGNORECASE)
+_ESCAPED_OR_QUOTE = re.compile(r"\\.|['\"]", re.DOTALL)
 
 
 @frozen(order=True)
@@ -45,6 +53,16 @@ class InvalidDockerfile(InvalidInput):
 
 
 @frozen
+class Heredoc:
+    """What stands between `<<NAME` and NAME; `expands` where variables are to be filled in (no quotes around NAME)."""
+
+    name: str
+    content: str
+    expands: bool
+    descriptor: int = 0
+
+
+@frozen
 class Instruction:
     """One instruction: its upper-case name, builder flags, arguments as written, and the lines that it takes."""
 
@@ -54,7 +72,7 @@ class Instruction:
     arguments: tuple[str, ...]
     flags: tuple[str, ...] = ()
     is_json: bool = False
-    heredoc: bool = False
+    heredocs: tuple[Heredoc, ...] = ()
 
 
 @frozen
@@ -105,9 +123,17 @@ def _with_guess(message: str) -> str:
 
 
 def _instruction(one: DockerfileInstruction) -> Instruction:
+    # The parser leaves an ONBUILD's instruction as it stands.
+    arguments = one.original.split(None, 1)[1:] if one.name == "ONBUILD" else one.args
     return Instruction(
-        one.name, one.start_line, " ".join(one.original.split()), tuple(one.args), tuple(one.flags), one.json,
-        heredoc=bool(one.heredocs),
+        one.name, one.start_line, " ".join(one.original.split()), tuple(arguments), tuple(one.flags), one.json,
+        heredocs=tuple(
+            Heredoc(
+                each.name, chomp_heredoc_content(each.content) if each.chomp else each.content, each.expand,
+                each.file_descriptor,
+            )
+            for each in one.heredocs
+        ),
     )  # fmt: skip
 
 
@@ -118,9 +144,15 @@ def _stages(file: str, instructions: list[Instruction]) -> tuple[tuple[Instructi
     if not starts:
         line = instructions[-1].line if instructions else 1
         raise InvalidDockerfile(file, [*problems, Problem(line, "there is no FROM")])
-    stages = []
+    if len(starts) > STAGE_LIMIT:
+        raise InvalidDockerfile(
+            file, [Problem(instructions[starts[STAGE_LIMIT]].line, f"more than {STAGE_LIMIT} stages")]
+        )
+    stages: list[Stage] = []
     for start, end in zip(starts, [*starts[1:], len(instructions)], strict=True):
         stage, problem = _stage(instructions[start], instructions[start + 1 : end])
+        if stage.name and stage.name in {one.name for one in stages}:
+            problem.append(Problem(stage.line, f"there is another stage of the name {stage.name}"))
         stages.append(stage)
         problems += problem
     if problems:
@@ -147,6 +179,7 @@ class Expander:
     """Expands `$NAME`, `${NAME}`, `${NAME:-x}` and their like from variables, as BuildKit's shell words do."""
 
     def __init__(self, escape: str, variables: Mapping[str, str]):
+        self._variables = variables
         self._lexer = ShellLex(escape, env=variables, skip_unset_env=False)
 
     def word(self, text: str) -> str:
@@ -156,3 +189,8 @@ class Expander:
     def words(self, text: str) -> list[str]:
         """Several words: an unquoted variable may give more than one."""
         return list(self._lexer.process_words(text))
+
+    def text(self, content: str) -> str:
+        """A heredoc's content: quotes in it are text, and a backslash takes the meaning of what follows."""
+        escaped = _ESCAPED_OR_QUOTE.sub(lambda found: found[0] if found[0][0] == "\\" else f"\\{found[0]}", content)
+        return str(ShellLex("\\", env=self._variables, skip_unset_env=False).process_word(escaped))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,20 @@ from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
 from tidegate.build.bases import Foundation
 from tidegate.build.bytecode import can_compile
+from tidegate.build.contents import Contents
 from tidegate.build.facts import Python
+from tidegate.build.filesystem import Changes, Filesystem
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.interpreter import describe, write_stand_in
 from tidegate.build.pip import PipInstall
-from tidegate.build.plan import Install
 from tidegate.build.requirements import Include, Lookup, RequirementsFile, collect
+from tidegate.build.steps import Install
 from tidegate.build.store import BuildStore, key_of
-from tidegate.build.tree import Tree
 from tidegate.build.wheels import Requirement, changes, forget_cache_notes, install_wheels, seed, state_of
 from tidegate.kinds.platform import Platform
 from tidegate.oci.layers import Entry, EntryKind
-from tidegate.oci.unpack import LayerFile
 
-FORMAT = 2
+FORMAT = 3
 """Raise it where the same lines would give another layer."""
 
 Log = Callable[[str], None]
@@ -40,8 +40,8 @@ class Installation:
     python: Python
     description: dict[str, Any]
     files: dict[str, RequirementsFile]
-    foundation: Foundation
-    earlier: tuple[LayerFile, ...]
+    below: Changes
+    folders: frozenset[str]
 
     @property
     def compiles(self) -> bool:
@@ -63,7 +63,7 @@ class Installation:
             for install in self.step.installs
         ]
         files = {path: [_shown(line) for line in file.lines] for path, file in self.files.items()}
-        below = [layer.digest for layer in self.foundation.layers] if self.foundation.facts.has_packages else []
+        below = [[path, inode.row()] for path, inode in sorted(self.below.items()) if inode is not None]
         return key_of(
             {
                 "install": FORMAT,
@@ -74,7 +74,6 @@ class Installation:
                 "settings": settings.identity(),
                 "bytecode": self.compiles,
                 "below": below,
-                "earlier": [layer.diff_id for layer in self.earlier],
             }
         )
 
@@ -84,7 +83,7 @@ def _shown(line: str | Include) -> str:
 
 
 def prepare(
-    step: Install, platform: Platform, foundation: Foundation, lookup: Lookup, earlier: Sequence[LayerFile]
+    step: Install, platform: Platform, foundation: Foundation, lookup: Lookup, image: Filesystem
 ) -> Installation:
     """Find out what a step reads. Raises InvalidInput where the base has no Python, or a file can't be had."""
     python = foundation.facts.python
@@ -93,7 +92,18 @@ def prepare(
         raise InvalidInput(message, remedy="use a base with Python in it")
     paths = [absolute(step.folder, path) for install in step.installs for path in _paths(install)]
     description = describe(python, foundation.facts, platform)
-    return Installation(step, platform, python, description, collect(paths, lookup), foundation, tuple(earlier))
+    return Installation(
+        step, platform, python, description, collect(paths, lookup), _below(image, python), _folders(image)
+    )
+
+
+def _below(image: Filesystem, python: Python) -> Changes:
+    """What is installed already; the commands only where there are packages that they may belong to."""
+    site = image.under(python.site_packages)
+    if not any(path.endswith("/METADATA") for path in site):
+        return {}
+    scripts = image.under(f"{python.prefix}/{python.scripts}")
+    return {path: image.nodes[path] for path in (*site, *scripts)}
 
 
 def _paths(install: PipInstall) -> tuple[str, ...]:
@@ -111,8 +121,12 @@ def absolute(folder: str, path: str) -> str:
     return "/" + "/".join(parts)
 
 
+def _folders(image: Filesystem) -> frozenset[str]:
+    return frozenset(path for path, inode in image.nodes.items() if inode.is_directory)
+
+
 async def install(
-    wanted: Installation, store: BuildStore, settings: IndexSettings, tree: Tree, scratch: Path, log: Log
+    wanted: Installation, store: BuildStore, settings: IndexSettings, contents: Contents, scratch: Path, log: Log
 ) -> list[Entry]:
     """Carry an installation out; gives the layer's entries, whose contents are in `scratch`.
 
@@ -120,9 +134,7 @@ async def install(
     """
     root = scratch / "root"
     root.mkdir()
-    layers = [store.blob_path(layer.digest) for layer in wanted.foundation.layers]
-    below = layers if wanted.foundation.facts.has_packages else []
-    await asyncio.to_thread(seed, root, wanted.python, below, wanted.earlier)
+    await asyncio.to_thread(seed, root, wanted.below, contents)
     before = await asyncio.to_thread(state_of, root)
     interpreter = write_stand_in(store.folder("interpreters"), wanted.description)
     written = _write_files(wanted.files, scratch / "requirements")
@@ -139,7 +151,7 @@ async def install(
         log(f"{wanted.platform}: {len(lines)} packages: {' '.join(line.lstrip('+~ ') for line in lines)}")
     await asyncio.to_thread(forget_cache_notes, root)
     entries = await asyncio.to_thread(lambda: list(changes(root, before)))
-    return [entry for entry in entries if entry.kind is not EntryKind.DIRECTORY or not tree.is_directory(entry.path)]
+    return [entry for entry in entries if entry.kind is not EntryKind.DIRECTORY or entry.path not in wanted.folders]
 
 
 def _requirements(

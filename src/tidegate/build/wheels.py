@@ -8,19 +8,18 @@ import re
 import shutil
 import stat
 import sys
-import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tidegate.base.errors import CommandFailed, InvalidInput, MissingTool, TidegateError, Unavailable
 from tidegate.base.frozen import frozen
 from tidegate.base.process import Completed, minimal_environment, run
-from tidegate.build.facts import Python
+from tidegate.build.contents import Contents
+from tidegate.build.filesystem import Changes
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.pip import PipInstall
 from tidegate.kinds.platform import Platform
 from tidegate.oci.layers import Entry, EntryKind, directory, symlink, whiteout
-from tidegate.oci.unpack import LayerFile, unpack_layer
 
 OLDEST_UV = (0, 5, 0)
 TIMEOUT = 900.0
@@ -184,20 +183,23 @@ def changes(root: Path, before: State) -> Iterator[Entry]:
     yield from (whiteout(path) for path in gone if path.rpartition("/")[0] not in gone)
 
 
-def seed(root: Path, python: Python, base_layers: Iterable[Path], earlier: Iterable[LayerFile]) -> None:
-    """Put the packages that are installed below into `root`, for uv to see what is there. Blocks."""
-    for number, layer in enumerate(base_layers):
-        chosen = root.parent / f"seed-{number}"
-        _choose(layer, (python.site_packages, f"{python.prefix}/{python.scripts}"), chosen)
-        unpack_layer(LayerFile(chosen), root)
-    for one in earlier:
-        unpack_layer(one, root)
-
-
-def _choose(layer: Path, folders: Sequence[str], target: Path) -> None:
-    with tarfile.open(layer, mode="r|*") as source, tarfile.open(target, mode="w", format=tarfile.PAX_FORMAT) as chosen:
-        while (member := source.next()) is not None:
-            path = "/".join(part for part in member.name.split("/") if part not in ("", "."))
-            if any(path.startswith(f"{folder}/") for folder in folders):
-                chosen.addfile(member, source.extractfile(member) if member.isreg() else None)
-            source.members = []  # type: ignore[attr-defined]  # a stream is never rewound
+def seed(root: Path, below: Changes, contents: Contents) -> None:
+    """Put what is installed below into `root`, for uv to see what is there. Blocks."""
+    files = contents.fetch(inode.content for inode in below.values() if inode is not None and inode.content is not None)
+    for path, inode in below.items():
+        target = root / path
+        if inode is None:
+            continue
+        if inode.is_directory:
+            target.mkdir(parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if inode.content is None:
+            target.symlink_to(inode.target)
+            continue
+        data = files[inode.content.digest]
+        if isinstance(data, bytes):
+            target.write_bytes(data)
+        else:
+            shutil.copyfile(data, target)
+        target.chmod(0o755 if inode.mode & 0o100 else 0o644)

@@ -92,7 +92,7 @@ def unpack_layer(layer: LayerFile, root: Path, *, limits: Limits | None = None, 
     with layer.path.open("rb") as file, _decompressed(file) as plain:
         source = _Bounded(plain, limits.size)
         try:
-            with tarfile.open(fileobj=source, mode="r|", tarinfo=_Header, bufsize=_CHUNK) as tar:
+            with tarfile.open(fileobj=source, mode="r|", tarinfo=BoundedHeader, bufsize=_CHUNK) as tar:
                 _Unpacker(root, limits, chown).unpack(tar)
             source.drain()
         except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, UnicodeError) as error:
@@ -129,7 +129,7 @@ def _decompressed(file: BinaryIO) -> Iterator[BinaryIO]:
         yield plain  # type: ignore[misc]  # it has the one method that is used, read
 
 
-class _Header(tarfile.TarInfo):
+class BoundedHeader(tarfile.TarInfo):
     """A header that is looked at before tarfile loads the extension that it announces into memory."""
 
     @classmethod
