@@ -6,16 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.build.dockerfile import Expander
-from tidegate.build.pip import NotNative, PipInstall, PipRun, parse_exec, parse_shell, with_settings
+from tidegate.build.actions import InstallWheels, Remove
+from tidegate.build.commands import Script, read_script, read_words
+from tidegate.build.native import NotNative
+from tidegate.build.pip import PipInstall, with_settings
 
 
-def shell(text: str, **variables: str) -> PipRun:
-    return parse_shell(text, Expander("\\", variables).words)
+def shell(text: str, **variables: str) -> Script:
+    return read_script(text, {"HOME": "/root"} | variables, "/app")
+
+
+def installs(script: Script) -> tuple[PipInstall, ...]:
+    return tuple(action.install for action in script.actions if isinstance(action, InstallWheels))
 
 
 def install(text: str, **variables: str) -> PipInstall:
-    (found,) = shell(text, **variables).installs
+    (found,) = installs(shell(text, **variables))
     return found
 
 
@@ -56,11 +62,11 @@ def test_names_constraints_indexes_and_switches_are_kept() -> None:
 
 def test_several_installations_stay_apart_and_in_order() -> None:
     found = shell("pip install a && pip install --no-deps b")
-    assert found.installs == (PipInstall(names=("a",)), PipInstall(names=("b",), no_deps=True))
+    assert installs(found) == (PipInstall(names=("a",)), PipInstall(names=("b",), no_deps=True))
 
 
 def test_the_exec_form_is_understood() -> None:
-    assert parse_exec(["pip", "install", "a>1"]).installs == (PipInstall(names=("a>1",)),)
+    assert installs(read_words(["pip", "install", "a>1"], {}, "/app")) == (PipInstall(names=("a>1",)),)
 
 
 def test_variables_are_filled_in() -> None:
@@ -70,7 +76,7 @@ def test_variables_are_filled_in() -> None:
 @pytest.mark.parametrize("text", ["pip install pip", "pip install --upgrade pip", "python -m pip install -U 'pip>=24'"])
 def test_pip_itself_is_left_out_with_a_note(text: str) -> None:
     found = shell(text)
-    assert found.installs == ()
+    assert found.actions == ()
     assert len(found.notes) == 1
 
 
@@ -83,16 +89,15 @@ def test_pip_among_others_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("apt-get update && pip install a", "`apt-get update` must be run"),
+        ("apt-get upgrade && pip install a", "`apt-get upgrade` must be run"),
         ("make", "`make` must be run"),
         ("pip download a", "`pip download a` must be run"),
         ("pip install a | tee log", "the shell's '|' must be run"),
-        ("pip install a > log", "the shell's '>' must be run"),
+        ("pip install a > log", "what `pip` says can't be sent to a file"),
         ("pip install a>=1.0", "put quotes around a requirement"),
         ("pip install $(cat list)", "a command inside a command"),
         ("pip install `cat list`", "a command inside a command"),
         ("(pip install a)", "the shell's '('"),
-        ("pip install a || true", "the shell's '||'"),
         ("pip install a &", "the shell's '&'"),
         ("pip install 'a", "the shell would wait for another '"),
         ("pip install .", "'.' must be built from its source"),
@@ -104,8 +109,7 @@ def test_pip_among_others_is_left_out() -> None:
         ("pip install 'app @ https://x.example/app.tar.gz'", "must be built from its source"),
         ("pip install 'app @ https://u:p@x.example/app.whl'", "has a user or password in it"),
         ("pip install -e .", "pip's option -e is not understood natively"),
-        ("pip install --user a", "pip's option --user is not understood natively"),
-        ("pip install --target=/x a", "pip's option --target is not understood natively"),
+        ("pip install --prefix=/x a", "pip's option --prefix is not understood natively"),
         ("pip install --no-binary :all: a", "pip's option --no-binary is not understood natively"),
         ("pip install -r", "pip's option -r needs a value"),
         ("pip install", "names nothing to install"),
@@ -114,7 +118,6 @@ def test_pip_among_others_is_left_out() -> None:
         ("pip install --extra-index-url http://localhost/s a", "would be asked on the machine that builds"),
         ("pip install -i http://169.254.169.254/s a", "would be asked on the machine that builds"),
         ("PIP_TARGET=/x pip install a", "the setting PIP_TARGET"),
-        ("rm -rf /app", "`rm -rf /app` must be run"),
     ],
 )
 def test_anything_else_is_refused_with_its_reason(text: str, message: str) -> None:
@@ -129,10 +132,46 @@ def test_a_wheel_by_its_address_is_taken() -> None:
 
 
 def test_the_lines_own_index_wins_over_the_environments() -> None:
-    run = PipRun((PipInstall(names=("a",), index_url="https://line/"), PipInstall(names=("b",))))
-    found = with_settings(run, {"PIP_INDEX_URL": "https://env/", "PIP_EXTRA_INDEX_URL": "https://e1/ https://e2/"})
-    assert [one.index_url for one in found.installs] == ["https://line/", "https://env/"]
-    assert found.installs[0].extra_index_urls == ("https://e1/", "https://e2/")
+    environment = {"PIP_INDEX_URL": "https://env/", "PIP_EXTRA_INDEX_URL": "https://e1/ https://e2/"}
+    found = [with_settings(PipInstall(names=("a",), index_url=url), environment) for url in ("https://line/", None)]
+    assert [one.index_url for one in found] == ["https://line/", "https://env/"]
+    assert found[0].extra_index_urls == ("https://e1/", "https://e2/")
+
+
+@pytest.mark.parametrize(
+    ("text", "environments", "strict"),
+    [
+        ("pip install a", ("/opt/venv",), False),
+        ("/usr/local/bin/pip install a", (), False),
+        ("/srv/venv/bin/pip install a", ("/srv/venv",), True),
+        ("/srv/venv/bin/python -m pip install a", ("/srv/venv",), True),
+        (". /srv/venv/bin/activate && pip install a", ("/srv/venv", "/opt/venv"), False),
+        ("PATH=/usr/bin; pip install a", (), False),
+    ],
+)
+def test_a_virtual_environment_is_the_programs_own_or_the_first_on_path(
+    text: str, environments: tuple[str, ...], strict: bool
+) -> None:
+    found = install(text, PATH="/opt/venv/bin:/usr/local/bin:/usr/bin")
+    assert (found.environments, found.strict) == (environments, strict)
+
+
+def test_places_of_the_user_and_of_the_line_are_known() -> None:
+    assert install("pip install --user a").user
+    assert install("pip install --target=lib a").target == "lib"
+    assert install("pip install -t /lib a").target == "/lib"
+
+
+def test_what_stands_after_a_success_is_not_run() -> None:
+    assert installs(shell("pip install a || pip install b")) == (PipInstall(names=("a",)),)
+    assert installs(shell("pip install a || true && pip install b")) == (
+        PipInstall(names=("a",)), PipInstall(names=("b",)),
+    )  # fmt: skip
+
+
+def test_a_cache_is_removed_where_there_is_one() -> None:
+    found = shell("pip install a && rm -rf /root/.cache")
+    assert [type(action) for action in found.actions] == [InstallWheels, Remove]
 
 
 @given(st.text(alphabet="ab '\"\\$&|;#<>-.=\n", max_size=30))

@@ -16,7 +16,7 @@ import pytest
 
 from tidegate.base.errors import CommandFailed, InvalidInput, LimitExceeded, Unavailable
 from tidegate.build import spawn
-from tidegate.build.pip import NATIVE
+from tidegate.build.native import NATIVE
 from tidegate.build.request import BuildRequest, RegistrySettings
 from tidegate.build.spawn import build_image
 from tidegate.build.store import BuildStore

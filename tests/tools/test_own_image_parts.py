@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tidegate.base.errors import AlreadyExists, InvalidInput
+from tidegate.build.actions import InstallWheels
 from tidegate.build.dockerfile import parse_dockerfile
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.plan import preview
 from tidegate.build.requirements import parse
 from tidegate.build.stages import stage_graph
-from tidegate.build.steps import Install
+from tidegate.build.steps import Run
 from tidegate.kinds.platform import Platform
 
 SOURCE = Path(__file__).parents[2] / "tools/image/build.py"
@@ -52,7 +53,8 @@ def test_its_dockerfile_is_one_that_the_native_builder_takes():
     assert planned.problems == ()
     assert planned.not_native == ()
     assert dockerfile.stages[0].base == own.FROM
-    installs = [install for step in planned.steps if isinstance(step, Install) for install in step.installs]
+    actions = [action for step in planned.steps if isinstance(step, Run) for action in step.actions]
+    installs = [action.install for action in actions if isinstance(action, InstallWheels)]
     assert [install.require_hashes and install.no_deps for install in installs] == [True, True]
     assert "git" in own.base().packages
     assert "perl" in own.base().without

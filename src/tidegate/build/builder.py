@@ -17,7 +17,7 @@ from tidegate.build.bytecode import Compiler
 from tidegate.build.contents import Contents
 from tidegate.build.context import Context, contained, read_ignore
 from tidegate.build.dockerfile import SIZE_LIMIT, InvalidDockerfile, Problem, parse_dockerfile
-from tidegate.build.executing import Sandbox, StageState, Tools, carry_out
+from tidegate.build.executing import Sandbox, StageState, Tools, carry_out, unbuildable
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
 from tidegate.build.plan import Plan, plan, preview
@@ -91,11 +91,7 @@ class Builder:
         plans = preview(self._dockerfile, graph, self._request.build_args, self._machine)
         problems = [problem for one in plans.values() for problem in one.problems]
         if self._tools.sandbox is None:
-            problems += [
-                Problem(step.line, f"RUN can't be built natively: {step.why}")
-                for one in plans.values()
-                for step in one.not_native
-            ]
+            problems += [Problem(step.line, unbuildable(step)) for one in plans.values() for step in one.not_native]
         if problems:
             raise InvalidDockerfile(self._dockerfile.file, problems)
 

@@ -140,8 +140,9 @@ class _Copier:
             members = unpack_archive(one.inode.content, self._contents, one.path)
             if members is not None:
                 self.folder(target, Inode(EntryKind.DIRECTORY, 0o755))
-                for path, inode in members:
-                    self.put(Found(path, inode), f"{target}/{path}".lstrip("/"))
+                unpacked = _Copier(replace(self._step, mode=None), self._files, None, self._contents)
+                for path, inode in members:  # which keep the owners and modes that the archive has
+                    unpacked.put(Found(path, inode), f"{target}/{path}".lstrip("/"))
                 return
         self.put(one, f"{target}/{one.name}".lstrip("/") if into else target)
 

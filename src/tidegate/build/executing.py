@@ -20,18 +20,15 @@ from tidegate.build.contents import Contents
 from tidegate.build.copying import ContextSource, Source, StageSource, copy_into
 from tidegate.build.filesystem import Changes, Content, Filesystem
 from tidegate.build.index_settings import IndexSettings
-from tidegate.build.installing import install, prepare
 from tidegate.build.layering import Layers, Made
-from tidegate.build.pip import NotNative
+from tidegate.build.native import NATIVE, NotNative
 from tidegate.build.plan import Plan
+from tidegate.build.running import run_natively
 from tidegate.build.stages import StageNode
-from tidegate.build.steps import Configure, Copy, Install, MakeDirectory, NeedsShell, Origin, Step
+from tidegate.build.steps import Configure, Copy, MakeDirectory, NeedsShell, Origin, Run, Step
 from tidegate.build.store import BuildStore
 from tidegate.kinds.platform import Platform
-from tidegate.oci.layers import Entry
 from tidegate.oci.unpack import LayerFile
-
-REQUIREMENTS_LIMIT = 1024 * 1024
 
 Log = Callable[[str], None]
 
@@ -89,7 +86,7 @@ async def carry_out(step: Step, state: StageState, tools: Tools) -> None:
     try:
         made = await _made(step, state, tools)
     except NotNative as why:
-        assert isinstance(step, Install)
+        assert isinstance(step, Run)
         made = await _run(NeedsShell(step.line, step.text, str(why), step.command), state, tools)
     if made is not None:
         state.files.apply(made.changes)
@@ -104,8 +101,8 @@ async def _made(step: Step, state: StageState, tools: Tools) -> Made | None:
             return await _changed(state, tools, lambda files: _make_directory(step, files, tools))
         case Copy():
             return await _copy(step, state, tools)
-        case Install():
-            return await _install(step, state, tools)
+        case Run():
+            return await run_natively(step, state, tools)
         case NeedsShell():
             return await _run(step, state, tools)
 
@@ -147,29 +144,12 @@ async def _source(origin: Origin | None, state: StageState, tools: Tools) -> Sou
     return StageSource(image.facts.filesystem(), origin.image)
 
 
+def unbuildable(step: NeedsShell) -> str:
+    """What is said of a line that must run where nothing can run it."""
+    return f"RUN can't be built natively: {step.why}; {NATIVE}"
+
+
 async def _run(step: NeedsShell, state: StageState, tools: Tools) -> Made:
     if tools.sandbox is None:
-        raise InvalidInput(f"RUN can't be built natively: {step.why}")
+        raise InvalidInput(unbuildable(step))
     return await tools.sandbox.run(step, state)
-
-
-async def _install(step: Install, state: StageState, tools: Tools) -> Made:
-    def lookup(path: str) -> bytes | None:
-        node = state.files.find(path)
-        return None if node is None or node.content is None else tools.contents.read(node.content, REQUIREMENTS_LIMIT)
-
-    wanted = await asyncio.to_thread(prepare, step, state.platform, state.foundation, lookup, state.files)
-    key = wanted.key(tools.settings)
-    scratch = tools.scratch / f"install-{key}"
-
-    async def give() -> list[Entry]:
-        scratch.mkdir()
-        tools.log(f"{state.platform}: line {step.line}: {step.text}")
-        entries = await install(wanted, tools.store, tools.settings, tools.contents, scratch, tools.log)
-        if not wanted.compiles:
-            tools.log(f"{state.platform}: this machine's Python is not the image's, so modules are not compiled")
-            return entries
-        folder = wanted.python.site_packages
-        return entries + await asyncio.to_thread(lambda: list(tools.compiler.entries(entries, folder)))
-
-    return await tools.layers.get(key, give)

@@ -55,7 +55,7 @@ class Python:
     @property
     def site_packages(self) -> str:
         """The folder of installed packages, without a leading slash."""
-        return f"{self.prefix}/{self.packages}"
+        return f"{self.prefix}/{self.packages}".strip("/")
 
 
 @frozen

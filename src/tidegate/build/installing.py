@@ -1,15 +1,17 @@
-"""RUN pip install: the layer that holds its wheels, for one platform, from the cache where nothing it reads changed."""
+"""`pip install` in a RUN: the layer that holds its wheels, from the cache where nothing that it reads has changed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
+from tidegate.build.actions import InstallWheels
 from tidegate.build.bases import Foundation
 from tidegate.build.bytecode import can_compile
 from tidegate.build.contents import Contents
@@ -17,27 +19,30 @@ from tidegate.build.facts import Python
 from tidegate.build.filesystem import Changes, Filesystem
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.interpreter import describe, write_stand_in
+from tidegate.build.native import NotNative
 from tidegate.build.pip import PipInstall
 from tidegate.build.requirements import Include, Lookup, RequirementsFile, collect
-from tidegate.build.steps import Install
 from tidegate.build.store import BuildStore, key_of
 from tidegate.build.wheels import Requirement, changes, forget_cache_notes, install_wheels, seed, state_of
+from tidegate.build.world import World
 from tidegate.kinds.platform import Platform
 from tidegate.oci.layers import Entry, EntryKind
 
-FORMAT = 3
+FORMAT = 4
 """Raise it where the same lines would give another layer."""
+_CONFIG_LIMIT = 64 * 1024
 
 Log = Callable[[str], None]
 
 
 @frozen
 class Installation:
-    """An Install step with all that it reads, so that its key is known before anything is done."""
+    """Installations into one place, with all that they read, so that their key is known before anything is done."""
 
-    step: Install
+    actions: tuple[InstallWheels, ...]
     platform: Platform
     python: Python
+    owner: tuple[int, int]
     description: dict[str, Any]
     files: dict[str, RequirementsFile]
     below: Changes
@@ -50,26 +55,14 @@ class Installation:
 
     def key(self, settings: IndexSettings) -> str:
         """The key of the layer."""
-        installs = [
-            {
-                "names": list(install.names),
-                "requirements": list(install.requirements),
-                "constraints": list(install.constraints),
-                "indexes": replace(
-                    settings, index_url=install.index_url, extra_index_urls=install.extra_index_urls
-                ).identity(),
-                "switches": [install.upgrade, install.pre, install.no_deps, install.require_hashes],
-            }
-            for install in self.step.installs
-        ]
         files = {path: [_shown(line) for line in file.lines] for path, file in self.files.items()}
         below = [[path, inode.row()] for path, inode in sorted(self.below.items()) if inode is not None]
         return key_of(
             {
                 "install": FORMAT,
                 "interpreter": self.description,
-                "folder": self.step.folder,
-                "installs": installs,
+                "owner": self.owner,
+                "installs": [_install_key(one, settings) for one in self.actions],
                 "files": files,
                 "settings": settings.identity(),
                 "bytecode": self.compiles,
@@ -78,23 +71,88 @@ class Installation:
         )
 
 
+def _install_key(action: InstallWheels, settings: IndexSettings) -> dict[str, Any]:
+    one = action.install
+    indexes = replace(settings, index_url=one.index_url, extra_index_urls=one.extra_index_urls)
+    return {
+        "folder": action.folder,
+        "names": list(one.names),
+        "requirements": list(one.requirements),
+        "constraints": list(one.constraints),
+        "indexes": indexes.identity(),
+        "switches": [one.upgrade, one.pre, one.no_deps, one.require_hashes],
+        "target": one.target,
+    }
+
+
 def _shown(line: str | Include) -> str:
     return f"{line.option} {line.path}" if isinstance(line, Include) else line
 
 
 def prepare(
-    step: Install, platform: Platform, foundation: Foundation, lookup: Lookup, image: Filesystem
+    actions: Sequence[InstallWheels], platform: Platform, foundation: Foundation, lookup: Lookup, world: World
 ) -> Installation:
-    """Find out what a step reads. Raises InvalidInput where the base has no Python, or a file can't be had."""
-    python = foundation.facts.python
-    if python is None:
+    """Find out what installations into one place read.
+
+    Raises InvalidInput where the base has no Python, or a file can't be had; NotNative where the place is not known.
+    """
+    base = foundation.facts.python
+    if base is None:
         message = f"the base {foundation.name} has no Python for {platform}, so pip install can't be built"
         raise InvalidInput(message, remedy="use a base with Python in it")
-    paths = [absolute(step.folder, path) for install in step.installs for path in _paths(install)]
-    description = describe(python, foundation.facts, platform)
+    image = world.files
+    python = place_of(actions[0], base, world)
+    paths = [absolute(one.folder, path) for one in actions for path in _paths(one.install)]
     return Installation(
-        step, platform, python, description, collect(paths, lookup), _below(image, python), _folders(image)
+        tuple(actions),
+        platform,
+        python,
+        (world.uid, world.gid),
+        describe(python, foundation.facts, platform),
+        collect(paths, lookup),
+        _below(image, python),
+        frozenset(path for path, inode in image.nodes.items() if inode.is_directory),
     )
+
+
+def place_of(action: InstallWheels, python: Python, world: World) -> Python:
+    """The interpreter that installs for, and into where: the image's own, a virtual environment, the user's, a folder.
+
+    Raises NotNative where that can't be known without running it.
+    """
+    install = action.install
+    packages = f"lib/python{python.minor}/site-packages"
+    if install.target:
+        return replace(python, prefix=absolute(action.folder, install.target)[1:], packages="", scripts="bin")
+    for folder in install.environments:
+        place = world.followed(folder.lstrip("/"))
+        if world.at(f"{place}/pyvenv.cfg") is not None:
+            _check_environment(place, python, world)
+            return replace(python, executable=f"/{place}/bin/python", prefix=place, packages=packages)
+    if install.strict:
+        raise NotNative(f"{install.environments[0]} is no virtual environment, as far as is known without running it")
+    if install.user or world.uid:
+        home = world.home()
+        return replace(python, prefix=f"{home.strip('/')}/.local".lstrip("/"), packages=packages)
+    return python
+
+
+def _check_environment(place: str, python: Python, world: World) -> None:
+    text = world.read(f"{place}/pyvenv.cfg", _CONFIG_LIMIT).decode("utf-8", "replace")
+    version = re.search(r"^version(?:_info)?\s*=\s*([0-9]+\.[0-9]+)", text, re.MULTILINE)
+    if version is None or version[1] != python.minor:
+        raise NotNative(f"the virtual environment /{place} is of another Python than the base's {python.minor}")
+
+
+def same_place(one: InstallWheels, other: InstallWheels) -> bool:
+    """Whether two installations go to one place."""
+
+    def where(action: InstallWheels) -> tuple[object, ...]:
+        install = action.install
+        target = absolute(action.folder, install.target) if install.target else ""
+        return install.environments, install.strict, install.user, target
+
+    return where(one) == where(other)
 
 
 def _below(image: Filesystem, python: Python) -> Changes:
@@ -121,10 +179,6 @@ def absolute(folder: str, path: str) -> str:
     return "/" + "/".join(parts)
 
 
-def _folders(image: Filesystem) -> frozenset[str]:
-    return frozenset(path for path, inode in image.nodes.items() if inode.is_directory)
-
-
 async def install(
     wanted: Installation, store: BuildStore, settings: IndexSettings, contents: Contents, scratch: Path, log: Log
 ) -> list[Entry]:
@@ -138,10 +192,10 @@ async def install(
     before = await asyncio.to_thread(state_of, root)
     interpreter = write_stand_in(store.folder("interpreters"), wanted.description)
     written = _write_files(wanted.files, scratch / "requirements")
-    for number, one in enumerate(wanted.step.installs):
+    for number, one in enumerate(wanted.actions):
         lines = await install_wheels(
-            one,
-            _requirements(wanted, one, written, scratch / f"names-{number}.txt"),
+            one.install,
+            _requirements(one, written, scratch / f"names-{number}.txt"),
             interpreter=interpreter,
             prefix=root / wanted.python.prefix,
             cache=store.folder("uv"),
@@ -154,14 +208,17 @@ async def install(
     return [entry for entry in entries if entry.kind is not EntryKind.DIRECTORY or entry.path not in wanted.folders]
 
 
-def _requirements(
-    wanted: Installation, one: PipInstall, written: dict[str, Path], names: Path
-) -> tuple[Requirement, ...]:
-    found = [Requirement(written[absolute(wanted.step.folder, path)]) for path in one.requirements]
-    if one.names:
-        names.write_text("".join(f"{name}\n" for name in one.names))
+def owned_by(entries: Iterable[Entry], owner: tuple[int, int]) -> list[Entry]:
+    """The entries for the user who installs."""
+    return [replace(entry, uid=owner[0], gid=owner[1]) for entry in entries]
+
+
+def _requirements(one: InstallWheels, written: dict[str, Path], names: Path) -> tuple[Requirement, ...]:
+    found = [Requirement(written[absolute(one.folder, path)]) for path in one.install.requirements]
+    if one.install.names:
+        names.write_text("".join(f"{name}\n" for name in one.install.names))
         found.append(Requirement(names))
-    constraints = [Requirement(written[absolute(wanted.step.folder, path)], True) for path in one.constraints]
+    constraints = [Requirement(written[absolute(one.folder, path)], True) for path in one.install.constraints]
     return (*found, *constraints)
 
 

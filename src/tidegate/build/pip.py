@@ -1,25 +1,17 @@
-"""Understands the `RUN pip install …` that people write, as what is to be installed; of any other RUN, says why not.
-
-Pure.
-"""
+"""Understands the `pip install …` and `uv pip install …` that people write, as what is to be installed. Pure."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from tidegate.base.frozen import frozen
+from tidegate.build.native import NotNative
 
-NATIVE = (
-    "only `pip install` can be built natively, without running the image's programs. Instead: make it in a step of the "
-    "workflow (which has no network) or commit it, and COPY it; or have Debian's package in the base: "
-    "tidegate up --base FROM=debian:bookworm,python3,PACKAGE"
-)
-_SEPARATORS = frozenset("();<>|&")
 # Flags that change nothing about what is installed here.
 _IGNORED = frozenset({
     "--no-cache-dir", "--quiet", "-q", "-qq", "-qqq", "--verbose", "-v", "-vv", "-vvv", "--disable-pip-version-check",
@@ -34,26 +26,25 @@ _IGNORED_WITH_VALUE = frozenset({
 _TAKEN = {
     "-r": "requirements", "--requirement": "requirements", "-c": "constraints", "--constraint": "constraints",
     "-i": "index_url", "--index-url": "index_url", "--extra-index-url": "extra_index_urls",
-    "--trusted-host": "trusted_hosts",
+    "--trusted-host": "trusted_hosts", "-t": "target", "--target": "target",
 }  # fmt: skip
 _SWITCHES = {"-U": "upgrade", "--upgrade": "upgrade", "--pre": "pre", "--no-deps": "no_deps",
-             "--require-hashes": "require_hashes"}  # fmt: skip
-_PYTHON = re.compile(r"(?:/usr(?:/local)?/bin/)?python(?:3(?:\.[0-9]+)?)?", re.ASCII)
-_PIP = re.compile(r"(?:/usr(?:/local)?/bin/)?pip(?:3(?:\.[0-9]+)?)?", re.ASCII)
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
+             "--require-hashes": "require_hashes", "--user": "user"}  # fmt: skip
+_PYTHON = re.compile(r"python(?:3(?:\.[0-9]+)?)?", re.ASCII)
+_PIP = re.compile(r"pip(?:3(?:\.[0-9]+)?)?", re.ASCII)
+_SYSTEM = frozenset({"/usr/local/sbin/", "/usr/local/bin/", "/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"})
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _LOCAL = re.compile(r"[./~].*|.*\.(?:whl|tar\.gz|zip)|[^@\s]*/[^@]*", re.DOTALL)
 _WHEEL_URL = re.compile(r"[A-Za-z0-9._-]+(?:\[[^\]]*\])?\s*@\s*(https://[^\s;#]+\.whl)(?:[\s;#]|$)")
-_CACHE_CLEANING = re.compile(r"(?:/root|~|\$HOME)/\.cache(?:/pip)?(?:/\*)?/?|/tmp/\*", re.ASCII)
-
-
-class NotNative(Exception):
-    """Why a RUN can't be built natively."""
 
 
 @frozen
 class PipInstall:
-    """One installation: requirements by name, and files of them by their path in the image (maybe relative)."""
+    """One installation: requirements by name, and files of them by their path in the image (maybe relative).
+
+    `environments` are the folders that may be the virtual environment meant, the first that is one; with `strict` one
+    of them must be. `target` is the folder of `--target`; `user` says that it is the user's own site.
+    """
 
     names: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
@@ -65,130 +56,49 @@ class PipInstall:
     pre: bool = False
     no_deps: bool = False
     require_hashes: bool = False
+    environments: tuple[str, ...] = ()
+    strict: bool = False
+    user: bool = False
+    target: str = ""
 
 
-@frozen
-class PipRun:
-    """What a RUN comes to: installations in order, and notes about what was left out, for the log."""
-
-    installs: tuple[PipInstall, ...]
-    notes: tuple[str, ...] = ()
-
-
-def parse_shell(text: str, expand: Callable[[str], list[str]]) -> PipRun:
-    """Read the shell form: `pip install`s joined by `&&`. `expand` gives a word's value. Raises NotNative."""
-    return parse_commands(_split(text, expand))
-
-
-def parse_exec(words: Sequence[str]) -> PipRun:
-    """Read the exec form. A shell with `-c` inside is refused: write the shell form. Raises NotNative."""
-    return parse_commands([list(words)])
-
-
-def parse_commands(commands: Iterable[Sequence[str]]) -> PipRun:
-    """Read commands that are run one after another. Raises NotNative."""
-    installs: list[PipInstall] = []
-    notes: list[str] = []
-    for command in commands:
-        install = _command(list(command), notes)
-        if install is not None:
-            installs.append(install)
-    return PipRun(tuple(installs), tuple(notes))
-
-
-def _split(text: str, expand: Callable[[str], list[str]]) -> list[list[str]]:
-    if "`" in text or "$(" in text:
-        raise NotNative(f"a command inside a command must be run; {NATIVE}")
-    commands: list[list[str]] = [[]]
-    for token in _tokens(text):
-        if token in ("&&", ";"):
-            commands.append([])
-        elif token[0] in _SEPARATORS:
-            named = [word for word in commands[-1] if not _ASSIGNMENT.fullmatch(word)]
-            quoted = token[0] in "<>" and named and _after_pip(named) is not None
-            hint = "; put quotes around a requirement such as 'name>=1.0'" if quoted else ""
-            raise NotNative(f"the shell's {token!r} must be run{hint}; {NATIVE}")
-        else:
-            try:
-                commands[-1] += expand(token)
-            except ValueError as error:
-                raise NotNative(str(error)) from error
-    return [command for command in commands if command]
-
-
-def _tokens(text: str) -> Iterator[str]:
-    """Words as they are written, quotes and all, and between them the shell's operators."""
-    word, at = "", 0
-    while at < len(text):
-        char = text[at]
-        step = 1
-        if char in "'\"":
-            step = _quoted(text, at)
-        elif char == "\\":
-            step = 2
-        elif char.isspace() or char in _SEPARATORS:
-            if word:
-                yield word
-            word = ""
-            if char in _SEPARATORS:
-                step = 2 if text[at : at + 2] in ("&&", "||", ">>", "<<") else 1
-                yield text[at : at + step]
-            at += step
-            continue
-        elif char == "#" and not word:
-            return
-        word += text[at : at + step]
-        at += step
-    if word:
-        yield word
-
-
-def _quoted(text: str, start: int) -> int:
-    """The length of the quoted part that begins at `start`."""
-    quote, at = text[start], start + 1
-    while at < len(text) and text[at] != quote:
-        at += 2 if text[at] == "\\" and quote == '"' else 1
-    if at >= len(text):
-        raise NotNative(f"the shell would wait for another {quote}")
-    return at + 1 - start
-
-
-def _command(words: list[str], notes: list[str]) -> PipInstall | None:
-    while words and _ASSIGNMENT.fullmatch(words[0]):
-        name = words.pop(0).partition("=")[0]
-        if name.startswith("PIP_") and not is_ignored_setting(name):
-            raise NotNative(f"the setting {name} in front of the command is not understood natively")
-    if not words or _is_harmless(words):
-        return None
-    rest = _after_pip(words)
+def read_pip_command(words: Sequence[str], variables: Mapping[str, str], notes: list[str]) -> list[PipInstall] | None:
+    """The installations that a command is; None where it is neither pip's nor uv's. Raises NotNative."""
+    rest = _after_pip(list(words))
     if rest is None:
-        raise NotNative(f"`{shlex.join(words)[:200]}` must be run; {NATIVE}")
+        return None
     while rest and rest[0] in _IGNORED:
         rest.pop(0)
-    if rest[:2] == ["cache", "purge"]:
-        return None
+    if rest[:1] in (["cache"], ["check"], ["list"], ["freeze"], ["--version"], ["-V"]):
+        return []
     if not rest or rest.pop(0) != "install":
-        raise NotNative(f"`{shlex.join(words)[:200]}` must be run; {NATIVE}")
-    return _without_pip(_options(rest), notes)
-
-
-def _is_harmless(words: list[str]) -> bool:
-    """Commands that change no file of a layer: shell switches, and cleaning a cache that is never filled here."""
-    if words in (["true"], [":"]):
-        return True
-    if words[0] == "set":
-        return all(re.fullmatch(r"-[euxo]+|pipefail", word) for word in words[1:])
-    if words[0] == "rm" and len(words) > 2:
-        return words[1] in ("-rf", "-fr", "-r", "-Rf") and all(_CACHE_CLEANING.fullmatch(word) for word in words[2:])
-    return False
+        raise NotNative(f"`{shlex.join(words)[:200]}` must be run")
+    environments, strict = _environments(words, variables)
+    found = _without_pip(replace(_options(rest), environments=environments, strict=strict), notes)
+    return [] if found is None else [with_settings(found, variables)]
 
 
 def _after_pip(words: list[str]) -> list[str] | None:
-    if _PIP.fullmatch(words[0]):
+    name = words[0].rpartition("/")[2]
+    if _PIP.fullmatch(name):
         return words[1:]
-    if _PYTHON.fullmatch(words[0]) and words[1:3] == ["-m", "pip"]:
-        return words[3:]
+    if _PYTHON.fullmatch(name) and "-m" in words[1:3] and words[words.index("-m") + 1 :][:1] == ["pip"]:
+        return words[words.index("-m") + 2 :]
     return None
+
+
+def _environments(words: Sequence[str], variables: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
+    """Which folders may be the virtual environment of a program: its own, else those that come first on PATH."""
+    folder, slash, _ = words[0].rpartition("/")
+    if slash:
+        return ((), False) if f"{folder}/" in _SYSTEM else ((folder.removesuffix("/bin"),), True)
+    ahead: list[str] = []
+    for one in variables.get("PATH", "").split(":"):
+        if f"{one}/" in _SYSTEM:
+            break
+        if one.startswith("/") and one.endswith("/bin"):
+            ahead.append(one.removesuffix("/bin"))
+    return tuple(ahead), False
 
 
 def _options(words: list[str]) -> PipInstall:
@@ -223,7 +133,12 @@ def _options(words: list[str]) -> PipInstall:
         next(reversed(found.get("index_url", [])), None),
         tuple(found.get("extra_index_urls", ())),
         tuple(found.get("trusted_hosts", ())),
-        **dict.fromkeys(switches, True),
+        upgrade="upgrade" in switches,
+        pre="pre" in switches,
+        no_deps="no_deps" in switches,
+        require_hashes="require_hashes" in switches,
+        user="user" in switches,
+        target=next(reversed(found.get("target", [])), ""),
     )
 
 
@@ -300,8 +215,8 @@ def is_ignored_setting(name: str) -> bool:
     return name in _IGNORED_SETTINGS
 
 
-def with_settings(run: PipRun, variables: Mapping[str, str]) -> PipRun:
-    """`run` with the indexes that the image's own environment names. Raises NotNative on a setting not understood."""
+def with_settings(install: PipInstall, variables: Mapping[str, str]) -> PipInstall:
+    """`install` with what the image's own environment says to pip. Raises NotNative on a setting not understood."""
     for name in variables:
         if name.startswith("PIP_") and not is_ignored_setting(name) and name not in _INDEX_SETTINGS:
             raise NotNative(f"the setting {name} is not understood natively")
@@ -309,14 +224,9 @@ def with_settings(run: PipRun, variables: Mapping[str, str]) -> PipRun:
     extra = tuple(variables.get("PIP_EXTRA_INDEX_URL", "").split())
     for url in (*([index_url] if index_url else ()), *extra):
         check_index(url)
-    trusted = tuple(variables.get("PIP_TRUSTED_HOST", "").split())
-    installs = [
-        replace(
-            install,
-            index_url=install.index_url or index_url,
-            extra_index_urls=(*extra, *install.extra_index_urls),
-            trusted_hosts=(*trusted, *install.trusted_hosts),
-        )
-        for install in run.installs
-    ]
-    return replace(run, installs=tuple(installs))
+    return replace(
+        install,
+        index_url=install.index_url or index_url,
+        extra_index_urls=(*extra, *install.extra_index_urls),
+        trusted_hosts=(*variables.get("PIP_TRUSTED_HOST", "").split(), *install.trusted_hosts),
+    )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, Where
 from tidegate.base.frozen import frozen
-from tidegate.build.pip import NotNative, check_index, check_requirement
+from tidegate.build.native import NotNative
+from tidegate.build.pip import check_index, check_requirement
 
 FILE_LIMIT = 64
 _COMMENT = re.compile(r"(^|\s+)#.*$")

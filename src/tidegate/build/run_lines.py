@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+from tidegate.build.commands import Script, read_script, read_words
 from tidegate.build.dockerfile import Instruction
-from tidegate.build.pip import NATIVE, NotNative, PipRun, parse_exec, parse_shell, with_settings
+from tidegate.build.native import NotNative
 from tidegate.build.scope import Scope
 from tidegate.build.stages import origin_of
-from tidegate.build.steps import Command, Install, Mount, NeedsShell
+from tidegate.build.steps import Command, Mount, NeedsShell, Run
 
 _SHELLS = re.compile(r"(?:/usr)?/bin/(?:sh|bash|dash|ash)", re.ASCII)
+_SHEBANG = re.compile(r"#! ?(?:/usr)?/bin/(?:env )?(?:sh|bash|dash|ash)(?: -[euxo]+)*\n")
 _MOUNT_TYPES = ("bind", "cache", "secret", "ssh", "tmpfs")
 _NETWORKS = ("default", "none", "host")
 
@@ -21,14 +23,13 @@ def run(scope: Scope, one: Instruction) -> None:
     command = scope.command(_argv(scope, one), mounts, network)
     try:
         _check_flags(command)
-        found = with_settings(_understood(scope, one), scope.variables | scope.env)
-        _check_user(scope, found)
+        found = _understood(scope, one, command)
     except NotNative as why:
         scope.steps.append(NeedsShell(one.line, one.text, str(why), command))
         return
     scope.notes += [f"line {one.line}: {note}" for note in found.notes]
-    if found.installs:
-        scope.steps.append(Install(one.line, one.text, scope.folder, found.installs, command))
+    if found.actions:
+        scope.steps.append(Run(one.line, one.text, found.actions, command))
     else:
         scope.noted(one)
 
@@ -89,16 +90,17 @@ def _check_flags(command: Command) -> None:
         raise NotNative("--network=none is for a command that runs")
 
 
-def _understood(scope: Scope, one: Instruction) -> PipRun:
+def _understood(scope: Scope, one: Instruction, command: Command) -> Script:
+    variables = dict(entry.partition("=")[::2] for entry in command.environment)
+    if not scope.user:
+        variables.setdefault("HOME", "/root")
     if one.is_json:
-        return parse_exec(one.arguments)
-    if len(scope.shell) != 2 or not _SHELLS.fullmatch(scope.shell[0]) or "c" not in scope.shell[1]:
-        raise NotNative(f"the shell {' '.join(scope.shell)} must be run; {NATIVE}")
-    if one.heredocs:
-        raise NotNative(f"a heredoc must be run; {NATIVE}")
-    return parse_shell(" ".join(one.arguments), scope.expander().words)
-
-
-def _check_user(scope: Scope, found: PipRun) -> None:
-    if found.installs and scope.user:
-        raise NotNative(f"pip install as the user {scope.user} would go to that user's home; put it before USER")
+        return read_words(one.arguments, variables, scope.folder)
+    if len(scope.shell) < 2 or not _SHELLS.fullmatch(scope.shell[0]) or "c" not in scope.shell[-1]:
+        raise NotNative(f"the shell {' '.join(scope.shell)} must be run")
+    if not is_script(one):
+        return read_script(" ".join(one.arguments), variables, scope.folder, one.heredocs)
+    script = one.heredocs[0].content
+    if script.startswith("#!") and not _SHEBANG.match(script):
+        raise NotNative(f"{script.splitlines()[0][:100]} must be run")
+    return read_script(script, variables, scope.folder)

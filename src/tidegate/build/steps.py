@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from tidegate.base.frozen import frozen
-from tidegate.build.pip import PipInstall
+from tidegate.build.actions import Action
 
 
 @frozen
@@ -88,14 +88,13 @@ class Copy:
 
 
 @frozen
-class Install:
-    """Wheels that come into the image; `folder` is what relative paths are relative to."""
+class Run:
+    """A RUN whose every command is understood: what it does to the files, in order."""
 
     line: int
     text: str
-    folder: str
-    installs: tuple[PipInstall, ...]
-    command: Command = Command(())
+    actions: tuple[Action, ...]
+    command: Command
 
 
 @frozen
@@ -126,4 +125,4 @@ class NeedsShell:
     command: Command
 
 
-Step = Copy | Install | MakeDirectory | Configure | NeedsShell
+Step = Copy | Run | MakeDirectory | Configure | NeedsShell

@@ -68,7 +68,8 @@ def uv_argv(
 ) -> list[str]:
     """The command that installs under `prefix`. Names come in a file, so that none can be taken for an option."""
     argv = [str(uv), "pip", "install", "--no-config", "--no-progress", "--color", "never", "--cache-dir", str(cache)]
-    argv += ["--python", str(interpreter), "--prefix", str(prefix), "--only-binary", ":all:", "--no-python-downloads"]
+    place = "--target" if install.target else "--prefix"
+    argv += ["--python", str(interpreter), place, str(prefix), "--only-binary", ":all:", "--no-python-downloads"]
     argv += ["--index-strategy", "unsafe-best-match", "--link-mode", "copy"]
     for switch in ("upgrade", "no_deps", "require_hashes"):
         if getattr(install, switch):
