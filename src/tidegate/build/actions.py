@@ -154,6 +154,18 @@ class AddToGroups:
 
 
 @frozen
+class MakeEnvironment:
+    """`python -m venv`; `program` and `written` are the interpreter and the folder as the line has them."""
+
+    path: str
+    program: str
+    written: str
+    system: bool = False
+    bare: bool = False
+    prompt: str = ""
+
+
+@frozen
 class InstallWheels:
     """`pip install`, `uv pip install`; `folder` is what relative paths are relative to."""
 
@@ -183,6 +195,7 @@ Action = (
     | AddGroup
     | AddUser
     | AddToGroups
+    | MakeEnvironment
     | InstallWheels
     | InstallPackages
 )

@@ -65,6 +65,12 @@ class Bases:
         if self._fetcher is not None:
             await self._fetcher.aclose()
 
+    def fetcher(self) -> Fetcher:
+        """What fetches Debian's packages, for the whole build."""
+        if self._fetcher is None:
+            self._fetcher = Fetcher(self._store.folder("packages"))
+        return self._fetcher
+
     async def find(self, name: str, platform: Platform) -> Foundation:
         """The foundation that `name` means for `platform`.
 
@@ -85,9 +91,7 @@ class Bases:
         wanted = spec_of(name)
         mirrors = await asyncio.to_thread(lambda: choose_mirrors(machine_sources(), wanted.suite))
         spec = replace(wanted, mirrors=mirrors)
-        if self._fetcher is None:
-            self._fetcher = Fetcher(self._store.folder("packages"))
-        base = await make_base(spec, platform, self._store, self._fetcher, self._compiler, self._log)
+        base = await make_base(spec, platform, self._store, self.fetcher(), self._compiler, self._log)
         manifest = Manifest.from_bytes(self._store.read_blob(base.manifest.digest))
         config = ImageConfig.from_bytes(self._store.read_blob(manifest.config.digest))
         # What it says of itself is not true of what is built on it.

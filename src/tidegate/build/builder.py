@@ -21,6 +21,7 @@ from tidegate.build.executing import Sandbox, StageState, Tools, carry_out, unbu
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
 from tidegate.build.plan import Plan, plan, preview
+from tidegate.build.remote import Downloads
 from tidegate.build.request import BuildRequest, check
 from tidegate.build.stages import StageGraph, StageKey, StageNode, stage_graph
 from tidegate.build.store import BuildStore
@@ -62,6 +63,7 @@ class Builder:
             Bases(store, client, request.bases, compiler, log),
             settings,
             compiler,
+            Downloads(store.folder("downloads")),
             scratch,
             log,
             sandbox,
@@ -84,6 +86,7 @@ class Builder:
             raise errors.exceptions[0] from None
         finally:
             await self._tools.bases.aclose()
+            await self._tools.downloads.aclose()
         return [await asyncio.to_thread(self._assemble, platform, key) for platform, key in graph.results.items()]
 
     def _check(self, graph: StageGraph) -> None:

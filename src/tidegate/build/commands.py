@@ -14,8 +14,9 @@ from tidegate.build.apt import read_apt_command
 from tidegate.build.dockerfile import Heredoc
 from tidegate.build.file_commands import absolute, read_file_command, without_silence
 from tidegate.build.native import NotNative
-from tidegate.build.pip import read_pip_command
+from tidegate.build.pip import PipInstall, read_pip_command
 from tidegate.build.shell import ShellCommand, Variables, Word, parse_script
+from tidegate.build.venv_commands import read_venv_command
 
 
 @frozen
@@ -73,6 +74,11 @@ class _Reader:
         packages = read_apt_command(command, self.notes)
         if packages is not None:
             return packages
+        environment = read_venv_command(command, self.folder)
+        if environment is not None:
+            # What the image's own Python has bundled comes into it, as ensurepip does.
+            pip = PipInstall(environments=(environment.path,), strict=True, bundled=True, no_deps=True)
+            return [environment] if environment.bare else [environment, InstallWheels("/", pip)]
         if any(word.pattern for word in command.words):
             raise _must_run(command)
         settings = self.variables.values | dict(command.assignments)

@@ -18,11 +18,12 @@ from tidegate.build.bases import Bases, Foundation
 from tidegate.build.bytecode import Compiler
 from tidegate.build.contents import Contents
 from tidegate.build.copying import ContextSource, Source, StageSource, copy_into
-from tidegate.build.filesystem import Changes, Content, Filesystem
+from tidegate.build.filesystem import Changes, Filesystem
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers, Made
 from tidegate.build.native import NATIVE, NotNative
 from tidegate.build.plan import Plan
+from tidegate.build.remote import Downloads
 from tidegate.build.running import run_natively
 from tidegate.build.stages import StageNode
 from tidegate.build.steps import Configure, Copy, MakeDirectory, NeedsShell, Origin, Run, Step
@@ -73,6 +74,7 @@ class Tools:
     bases: Bases
     settings: IndexSettings
     compiler: Compiler
+    downloads: Downloads
     scratch: Path
     log: Log
     sandbox: Sandbox | None = None
@@ -126,7 +128,7 @@ def _make_directory(step: MakeDirectory, files: Filesystem, tools: Tools) -> Non
 
 async def _copy(step: Copy, state: StageState, tools: Tools) -> Made | None:
     source = await _source(step.origin, state, tools)
-    fetched: Content | None = None
+    fetched = await tools.downloads.get(step.sources[0], step.checksum) if step.checksum else None
 
     def change(files: Filesystem) -> None:
         copy_into(step, source, files, tools.contents.accounts(files), tools.contents, fetched)

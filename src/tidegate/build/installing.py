@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from tidegate.build.actions import InstallWheels
 from tidegate.build.bases import Foundation
 from tidegate.build.bytecode import can_compile
 from tidegate.build.contents import Contents
+from tidegate.build.environments import bundled_wheels
 from tidegate.build.facts import Python
-from tidegate.build.filesystem import Changes, Filesystem
+from tidegate.build.filesystem import Changes, Content, Filesystem
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.interpreter import describe, write_stand_in
 from tidegate.build.native import NotNative
@@ -47,6 +49,7 @@ class Installation:
     files: dict[str, RequirementsFile]
     below: Changes
     folders: frozenset[str]
+    wheels: dict[str, Content]
 
     @property
     def compiles(self) -> bool:
@@ -67,6 +70,7 @@ class Installation:
                 "settings": settings.identity(),
                 "bytecode": self.compiles,
                 "below": below,
+                "wheels": {name: wheel.digest for name, wheel in self.wheels.items()},
             }
         )
 
@@ -101,6 +105,10 @@ def prepare(
         message = f"the base {foundation.name} has no Python for {platform}, so pip install can't be built"
         raise InvalidInput(message, remedy="use a base with Python in it")
     image = world.files
+    wheels = _bundled(world, base) if actions[0].install.bundled else {}
+    if wheels:
+        names = tuple(f"{name.split('-')[0]}=={name.split('-')[1]}" for name in wheels)
+        actions = [replace(actions[0], install=replace(actions[0].install, names=names))]
     python = place_of(actions[0], base, world)
     paths = [absolute(one.folder, path) for one in actions for path in _paths(one.install)]
     return Installation(
@@ -112,7 +120,13 @@ def prepare(
         collect(paths, lookup),
         _below(image, python),
         frozenset(path for path, inode in image.nodes.items() if inode.is_directory),
+        wheels,
     )
+
+
+def _bundled(world: World, python: Python) -> dict[str, Content]:
+    found = ((path, world.existing(path).content) for path in bundled_wheels(world, python))
+    return {path.rpartition("/")[2]: content for path, content in found if content is not None}
 
 
 def place_of(action: InstallWheels, python: Python, world: World) -> Python:
@@ -125,7 +139,7 @@ def place_of(action: InstallWheels, python: Python, world: World) -> Python:
     if install.target:
         return replace(python, prefix=absolute(action.folder, install.target)[1:], packages="", scripts="bin")
     for folder in install.environments:
-        place = world.followed(folder.lstrip("/"))
+        place = world.followed(absolute(action.folder, folder)[1:])
         if world.at(f"{place}/pyvenv.cfg") is not None:
             _check_environment(place, python, world)
             return replace(python, executable=f"/{place}/bin/python", prefix=place, packages=packages)
@@ -150,7 +164,7 @@ def same_place(one: InstallWheels, other: InstallWheels) -> bool:
     def where(action: InstallWheels) -> tuple[object, ...]:
         install = action.install
         target = absolute(action.folder, install.target) if install.target else ""
-        return install.environments, install.strict, install.user, target
+        return install.environments, install.strict, install.user, target, install.bundled
 
     return where(one) == where(other)
 
@@ -192,6 +206,8 @@ async def install(
     before = await asyncio.to_thread(state_of, root)
     interpreter = write_stand_in(store.folder("interpreters"), wanted.description)
     written = _write_files(wanted.files, scratch / "requirements")
+    if wanted.wheels:
+        settings = IndexSettings(find_links=(str(_write_wheels(wanted.wheels, contents, scratch)),), no_index=True)
     for number, one in enumerate(wanted.actions):
         lines = await install_wheels(
             one.install,
@@ -206,6 +222,14 @@ async def install(
     await asyncio.to_thread(forget_cache_notes, root)
     entries = await asyncio.to_thread(lambda: list(changes(root, before)))
     return [entry for entry in entries if entry.kind is not EntryKind.DIRECTORY or entry.path not in wanted.folders]
+
+
+def _write_wheels(wheels: dict[str, Content], contents: Contents, scratch: Path) -> Path:
+    folder = scratch / "wheels"
+    folder.mkdir()
+    for name, wheel in wheels.items():
+        shutil.copyfile(contents.as_file(wheel), folder / name)
+    return folder
 
 
 def owned_by(entries: Iterable[Entry], owner: tuple[int, int]) -> list[Entry]:

@@ -52,6 +52,11 @@ def machine_of(platform: Platform) -> str:
     return _machine(platform)[0]
 
 
+def word_size(platform: Platform) -> int:
+    """How many bits a word has there. Raises InvalidInput where no wheels are known for the platform."""
+    return int(_machine(platform)[1])
+
+
 def _machine(platform: Platform) -> tuple[str, str, str]:
     found = _MACHINES.get((platform.architecture, platform.variant))
     if platform.os != "linux" or found is None:

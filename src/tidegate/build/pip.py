@@ -19,6 +19,11 @@ _IGNORED = frozenset({
     "--prefer-binary", "--no-warn-conflicts", "--no-build-isolation", "--isolated", "--no-python-version-warning",
     "--use-pep517", "--ignore-installed", "-I", "--force-reinstall",
 })  # fmt: skip
+_UV_IGNORED = frozenset({"--no-cache", "-n", "--compile-bytecode", "--no-progress", "--link-mode=copy", "--no-config",
+                         "--link-mode=hardlink", "--native-tls", "--offline"})  # fmt: skip
+_UV_SETTINGS = frozenset({"UV_SYSTEM_PYTHON", "UV_COMPILE_BYTECODE", "UV_LINK_MODE", "UV_NO_CACHE", "UV_CACHE_DIR",
+                          "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_HTTP_TIMEOUT", "UV_NO_PROGRESS",
+                          "UV_PYTHON_DOWNLOADS", "UV_PROJECT_ENVIRONMENT"})  # fmt: skip
 _IGNORED_WITH_VALUE = frozenset({
     "--root-user-action", "--progress-bar", "--timeout", "--default-timeout", "--retries", "--cache-dir", "--log",
     "--exists-action", "--upgrade-strategy", "--cert", "--use-feature", "--only-binary",
@@ -43,7 +48,8 @@ class PipInstall:
     """One installation: requirements by name, and files of them by their path in the image (maybe relative).
 
     `environments` are the folders that may be the virtual environment meant, the first that is one; with `strict` one
-    of them must be. `target` is the folder of `--target`; `user` says that it is the user's own site.
+    of them must be. `target` is the folder of `--target`; `user` says that it is the user's own site; `bundled` that
+    the wheels are those which the image's Python brings for its environments.
     """
 
     names: tuple[str, ...] = ()
@@ -60,10 +66,14 @@ class PipInstall:
     strict: bool = False
     user: bool = False
     target: str = ""
+    bundled: bool = False
 
 
 def read_pip_command(words: Sequence[str], variables: Mapping[str, str], notes: list[str]) -> list[PipInstall] | None:
     """The installations that a command is; None where it is neither pip's nor uv's. Raises NotNative."""
+    rest = _after_uv(list(words))
+    if rest is not None:
+        return _read_uv(rest, variables, notes)
     rest = _after_pip(list(words))
     if rest is None:
         return None
@@ -85,6 +95,33 @@ def _after_pip(words: list[str]) -> list[str] | None:
     if _PYTHON.fullmatch(name) and "-m" in words[1:3] and words[words.index("-m") + 1 :][:1] == ["pip"]:
         return words[words.index("-m") + 2 :]
     return None
+
+
+def _after_uv(words: list[str]) -> list[str] | None:
+    if words[0].rpartition("/")[2] == "uv":
+        return words[1:]
+    return words[3:] if _PYTHON.fullmatch(words[0].rpartition("/")[2]) and words[1:3] == ["-m", "uv"] else None
+
+
+def _read_uv(words: list[str], variables: Mapping[str, str], notes: list[str]) -> list[PipInstall]:
+    """`uv pip install`: into the system where that is said, else into the environment that is active or here."""
+    unknown = [name for name in variables if name.startswith("UV_") and name not in _UV_SETTINGS]
+    if unknown:
+        raise NotNative(f"the setting {unknown[0]} is not understood natively")
+    if words[:2] in (["cache", "clean"], ["cache", "prune"]) or words in (["--version"], ["version"]):
+        return []
+    if words[:2] != ["pip", "install"]:
+        raise NotNative(f"`{shlex.join(['uv', *words])[:200]}` must be run")
+    rest = [word for word in words[2:] if word not in _UV_IGNORED]
+    system = "--system" in rest or variables.get("UV_SYSTEM_PYTHON", "").lower() in ("1", "true", "yes")
+    install = _without_pip(_options([word for word in rest if word != "--system"]), notes)
+    if install is None:
+        return []
+    if variables.get("UV_INDEX_URL") or variables.get("UV_EXTRA_INDEX_URL"):
+        raise NotNative("indexes in UV_ variables are not understood natively; write --index-url")
+    here = (variables["VIRTUAL_ENV"],) if variables.get("VIRTUAL_ENV") else (".venv",)
+    environments = () if system or install.target else here
+    return [replace(install, environments=environments, strict=bool(environments))]
 
 
 def _environments(words: Sequence[str], variables: Mapping[str, str]) -> tuple[tuple[str, ...], bool]:
@@ -154,15 +191,22 @@ def _flag(word: str) -> tuple[str, bool, str]:
     return "", False, ""
 
 
-def check_index(url: str) -> None:
-    """Raise NotNative where a Dockerfile's index is no web address, or one on the machine that builds."""
+def check_address(url: str) -> None:
+    """Raise NotNative where a Dockerfile's URL is no web address, or one on the machine that builds."""
     host = urlsplit(url).hostname or ""
     if urlsplit(url).scheme not in ("http", "https") or not host:
         raise NotNative("an index must be at a web address")
     if host == "localhost" or host.endswith(".localhost") or _is_own_address(host):
-        raise NotNative(
-            f"the index {host} would be asked on the machine that builds; set it in that machine's pip.conf"
-        )
+        raise NotNative(f"{host} would be asked on the machine that builds")
+
+
+def check_index(url: str) -> None:
+    """Raise NotNative where a Dockerfile's index is no web address, or one on the machine that builds."""
+    try:
+        check_address(url)
+    except NotNative as why:
+        hint = "; set it in that machine's pip.conf" if "would be asked" in str(why) else ""
+        raise NotNative(f"the index {why}{hint}" if hint else str(why)) from why
 
 
 def _is_own_address(host: str) -> bool:

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from tidegate.build.actions import Action, InstallPackages, InstallWheels
+from tidegate.build.actions import Action, InstallPackages, InstallWheels, MakeEnvironment
+from tidegate.build.debian import adding
+from tidegate.build.environments import make_environment
 from tidegate.build.filesystem import Filesystem
 from tidegate.build.installing import Installation, install, owned_by, prepare, same_place
+from tidegate.build.interpreter import word_size
 from tidegate.build.layering import Made
 from tidegate.build.native import NotNative
 from tidegate.build.operations import perform
@@ -19,6 +22,7 @@ from tidegate.oci.layers import Entry
 if TYPE_CHECKING:
     from tidegate.build.executing import StageState, Tools
 
+_APART = InstallWheels | InstallPackages | MakeEnvironment
 REQUIREMENTS_LIMIT = 1024 * 1024
 
 
@@ -36,8 +40,11 @@ async def run_natively(step: Run, state: StageState, tools: Tools) -> Made | Non
             if len(batches) == 1:
                 return made
             files.apply(made.changes)
+        elif isinstance(batch[0], MakeEnvironment):
+            await asyncio.to_thread(_environment, step, batch[0], files, state, tools)
         elif isinstance(batch[0], InstallPackages):
-            raise NotNative("apt-get install must be run")
+            made = await _add_packages(step, batch[0], files, state, tools)
+            files.apply(made.changes)
         else:
             await asyncio.to_thread(_perform, batch, files, step, tools)
     changes = await asyncio.to_thread(files.changes_since, state.files)
@@ -59,15 +66,41 @@ def _batches(actions: Sequence[Action]) -> Iterator[list[Action]]:
 def _together(one: Action, other: Action) -> bool:
     if isinstance(one, InstallWheels) and isinstance(other, InstallWheels):
         return same_place(one, other)
-    return not isinstance(one, InstallWheels | InstallPackages) and not isinstance(
-        other, InstallWheels | InstallPackages
-    )
+    return not isinstance(one, _APART) and not isinstance(other, _APART)
+
+
+def _environment(step: Run, action: MakeEnvironment, files: Filesystem, state: StageState, tools: Tools) -> None:
+    python = state.foundation.facts.python
+    if python is None:
+        raise NotNative("the base has no Python for a virtual environment")
+    world = World(files, tools.contents, step.command.user, step.command.environment)
+    make_environment(action, world, python, wide=word_size(state.platform) == 64)
 
 
 def _perform(actions: Sequence[Action], files: Filesystem, step: Run, tools: Tools) -> None:
     world = World(files, tools.contents, step.command.user)
     for action in actions:
         perform(action, world)
+
+
+async def _add_packages(step: Run, action: InstallPackages, files: Filesystem, state: StageState, tools: Tools) -> Made:
+    if step.command.user:
+        raise NotNative("only root can install packages")
+    ground = await asyncio.to_thread(adding.read_ground, files, tools.contents)
+    fetcher = tools.bases.fetcher()
+    packages = await adding.choose(
+        action.names, ground, state.platform, tools.store, fetcher, tools.log, recommends=action.recommends
+    )
+    key = adding.layer_key(packages, ground, files)
+    scratch = tools.scratch / f"packages-{key}"
+
+    async def give() -> list[Entry]:
+        scratch.mkdir()
+        size = sum(package.size for package in packages) / 1e6
+        tools.log(f"{state.platform}: line {step.line}: {len(packages)} packages of Debian, {size:.0f} MB")
+        return await adding.add(packages, ground, files, tools.contents, fetcher, scratch)
+
+    return await tools.layers.get(key, give)
 
 
 async def _install(

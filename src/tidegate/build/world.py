@@ -47,6 +47,15 @@ class World:
             raise NotNative(f"the user {self._user} has no home")
         return home
 
+    def program(self, name: str) -> str:
+        """Where a program is, as PATH finds it. Raises NotNative where it is not in the image."""
+        folders = [""] if "/" in name else self._environment.get("PATH", "").split(":")
+        for folder in folders:
+            path = f"{folder}/{name}" if folder else name
+            if path.startswith("/") and self.at(self.followed(path.lstrip("/"))) is not None:
+                return path
+        raise NotNative(f"the image has no {name}")
+
     def expand(self, words: Iterable[Word]) -> list[str]:
         """Paths as written; a pattern gives what matches it, else itself, as in sh. None begins with a slash."""
         paths: list[str] = []

@@ -6,24 +6,21 @@ A lock in the cache records what was resolved, so the same base comes out until 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import lzma
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound, Unavailable
+from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
 from tidegate.build.bytecode import Compiler, can_compile
 from tidegate.build.debian.compose import compose
 from tidegate.build.debian.deb import unpack
 from tidegate.build.debian.fetch import Fetcher, Wanted
-from tidegate.build.debian.packages import Package, PackageIndex, parse_package
-from tidegate.build.debian.release import IndexFile, Release, parse_release
+from tidegate.build.debian.indexes import architecture_of, read_indexes
+from tidegate.build.debian.packages import Package, parse_package
 from tidegate.build.debian.resolve import resolve
-from tidegate.build.debian.signature import verify
 from tidegate.build.debian.sources import Mirrors
 from tidegate.build.layering import LEVEL
 from tidegate.build.store import BuildStore, key_of
@@ -44,15 +41,9 @@ DEFAULT_PACKAGES = ("python3",)
 WITHOUT = frozenset({"debconf", "debconf-2.0", "cdebconf", "dpkg", "install-info", "libdebconfclient0", "passwd",
                      "perl-base", "usrmerge", "usr-is-merged", "init-system-helpers"})  # fmt: skip
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-ARCHITECTURES = {
-    ("amd64", ""): "amd64", ("arm64", ""): "arm64", ("arm", "v7"): "armhf", ("arm", "v5"): "armel", ("386", ""): "i386",
-    ("ppc64le", ""): "ppc64el", ("s390x", ""): "s390x", ("riscv64", ""): "riscv64",
-}  # fmt: skip
-_INDEX_LIMIT = 256 * 1024 * 1024
 _SUITES = {"10": "buster", "11": "bullseye", "12": "bookworm", "13": "trixie", "14": "forky"}
 # Debian policy 5.6.7, and apt's minus.
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]*[a-z0-9+.]-?", re.ASCII)
-_ROLLING = frozenset({"sid", "unstable", "experimental"})
 
 Log = Callable[[str], None]
 
@@ -107,14 +98,6 @@ def spec_of(text: str) -> BaseSpec:
     packages = tuple(word for word in words if not word.endswith("-"))
     without = tuple(word.removesuffix("-") for word in words if word.endswith("-"))
     return BaseSpec(suite, packages or DEFAULT_PACKAGES, without=without)
-
-
-def architecture_of(platform: Platform) -> str:
-    """Debian's name for a platform. Raises InvalidInput where Debian has no such port."""
-    found = ARCHITECTURES.get((platform.architecture, platform.variant))
-    if platform.os != "linux" or found is None:
-        raise InvalidInput(f"Debian has no packages for {platform}")
-    return found
 
 
 async def make_bases(
@@ -208,49 +191,8 @@ def _lock(spec: BaseSpec, platform: Platform, store: BuildStore, packages: Seque
 
 
 async def _resolve(spec: BaseSpec, platform: Platform, fetcher: Fetcher, log: Log) -> list[Package]:
-    architecture = architecture_of(platform)
-    log(f"{platform}: reading the package indexes of {spec.suite} from {spec.mirrors.archive}")
-    indexes = [
-        await _index(f"{spec.mirrors.archive}/dists/{spec.suite}", spec.mirrors.archive, architecture, fetcher, log)
-    ]
-    if spec.suite not in _ROLLING:
-        for url, origin in (
-            (f"{spec.mirrors.archive}/dists/{spec.suite}-updates", spec.mirrors.archive),
-            (f"{spec.mirrors.security}/dists/{spec.suite}-security", spec.mirrors.security),
-        ):
-            try:
-                indexes.append(await _index(url, origin, architecture, fetcher, log))
-            except (NotFound, Unavailable) as error:
-                log(f"{platform}: without {url.rpartition('/')[2]}, which this mirror does not serve: {error}")
+    indexes = await read_indexes(spec.suite, spec.mirrors, platform, fetcher, log)
     return await asyncio.to_thread(resolve, indexes, (*ESSENTIALS, *spec.packages), WITHOUT | set(spec.without))
-
-
-async def _index(url: str, origin: str, architecture: str, fetcher: Fetcher, log: Log) -> PackageIndex:
-    text = await verify(await fetcher.text(f"{url}/InRelease"), where=url)
-    release = parse_release(text)
-    if release.valid_until is not None and release.valid_until < datetime.now(UTC):
-        log(f"{url} is signed, but lapsed on {rfc3339(release.valid_until)}: the mirror may be behind")
-    file = release.packages("main", architecture)
-    path = await _index_file(url, release, file, fetcher)
-    return await asyncio.to_thread(lambda: PackageIndex(_plain(path), origin))
-
-
-async def _index_file(url: str, release: Release, file: IndexFile, fetcher: Fetcher) -> Path:
-    """By its hash where the mirror has that, so that an update of the mirror meanwhile does no harm; else by name."""
-    by_name = f"{url}/{file.path}"
-    if release.by_hash:
-        by_hash = f"{by_name.rpartition('/')[0]}/by-hash/SHA256/{file.sha256}"
-        with contextlib.suppress(NotFound):
-            return await fetcher.file(Wanted(by_hash, file.sha256, file.size))
-    return await fetcher.file(Wanted(by_name, file.sha256, file.size))
-
-
-def _plain(path: Path) -> bytes:
-    decompressor = lzma.LZMADecompressor()
-    data = decompressor.decompress(path.read_bytes(), _INDEX_LIMIT)
-    if not decompressor.eof:
-        raise LimitExceeded(f"a package index is larger than {_INDEX_LIMIT} bytes")
-    return data
 
 
 def _assemble(

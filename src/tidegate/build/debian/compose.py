@@ -124,12 +124,14 @@ def _content(entry: Entry) -> bytes:
 
 def _status(packages: Iterable[Package]) -> bytes:
     """dpkg's own list, so that scanners see what is inside; `unpacked`, for that is the truth."""
-    stanzas = []
-    for package in packages:
-        lines = [line for line in package.control.splitlines() if not line.startswith(_STATUS_FIELDS_LEFT_OUT)]
-        lines.insert(1, "Status: install ok unpacked")
-        stanzas.append("\n".join(lines) + "\n")
-    return "\n".join(stanzas).encode()
+    return "\n".join(stanza(package, "unpacked") for package in packages).encode()
+
+
+def stanza(package: Package, state: str) -> str:
+    """A package's entry in dpkg's list."""
+    lines = [line for line in package.control.splitlines() if not line.startswith(_STATUS_FIELDS_LEFT_OUT)]
+    lines.insert(1, f"Status: install ok {state}")
+    return "\n".join(lines) + "\n"
 
 
 def _add_parents(tree: dict[str, Entry], path: str) -> None:

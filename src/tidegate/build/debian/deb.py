@@ -8,7 +8,7 @@ import io
 import lzma
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
 from tidegate.base.errors import InvalidInput, LimitExceeded
@@ -49,11 +49,32 @@ def members(deb: Path) -> Iterator[Member]:
             yield Member(header[:16].decode("ascii", "replace").strip().rstrip("/"), data)
 
 
-def unpack(deb: Path, folder: Path) -> list[Entry]:
+def control_files(deb: Path) -> dict[str, bytes]:
+    """What a package says of itself: `control`, its lists, and the scripts that it wants to be run. Blocks."""
+    data = next((member for member in members(deb) if member.name.startswith("control.tar")), None)
+    if data is None:
+        raise InvalidInput(f"{deb.name} says nothing of itself")
+    found: dict[str, bytes] = {}
+    with tarfile.open(fileobj=io.BytesIO(_decompress(data, deb.name)), mode="r:") as archive:
+        for info in archive:
+            content = archive.extractfile(info) if info.isreg() else None
+            if content is not None:
+                found[_path_of(info.name, deb.name)] = content.read()
+    return found
+
+
+def is_documentation(path: str) -> bool:
+    """Whether Debian's own slim images leave a path out."""
+    if path.startswith("usr/share/doc/"):
+        return not path.endswith("/copyright")
+    return path.startswith(_EXCLUDED)
+
+
+def unpack(deb: Path, folder: Path, excluded: Callable[[str], bool] = is_documentation) -> list[Entry]:
     """The package's files as a layer's entries, the content of each in `folder` under a number.
 
-    Paths are those of a merged /usr (`bin/sh` → `usr/bin/sh`). Manuals, translations and documentation but licences
-    are left out. Blocks: call it in a thread.
+    Paths are those of a merged /usr (`bin/sh` → `usr/bin/sh`). What is `excluded` is left out: manuals, translations
+    and documentation but licences. Blocks: call it in a thread.
     """
     data = next((member for member in members(deb) if member.name.startswith("data.tar")), None)
     if data is None:
@@ -65,7 +86,7 @@ def unpack(deb: Path, folder: Path) -> list[Entry]:
             path = _path_of(info.name, deb.name)
             if info.issym() and path.removeprefix("usr/") == info.name.strip("./") and path == info.linkname:
                 continue  # the link of a merged /usr itself, which newer base-files ship
-            if path and not _excluded(path):
+            if path and not excluded(path):
                 entries.append(_entry(archive, info, path, folder / str(len(entries))))
     return entries
 
@@ -102,12 +123,6 @@ def _path_of(name: str, package: str) -> str:
     if parts and parts[0] in _MERGED:
         parts.insert(0, "usr")
     return "/".join(parts)
-
-
-def _excluded(path: str) -> bool:
-    if path.startswith("usr/share/doc/"):
-        return not path.endswith("/copyright")
-    return path.startswith(_EXCLUDED)
 
 
 def _entry(archive: tarfile.TarFile, info: tarfile.TarInfo, path: str, target: Path) -> Entry:

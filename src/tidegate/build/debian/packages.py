@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
@@ -50,6 +50,7 @@ class Package:
     size: int
     origin: str = ""
     control: str = ""
+    recommends: tuple[tuple[Relation, ...], ...] = ()
 
 
 def parse_relations(text: str) -> tuple[tuple[Relation, ...], ...]:
@@ -101,24 +102,40 @@ class PackageIndex:
 
 
 def parse_package(text: str, origin: str = "") -> Package:
-    """Read one stanza. Raises InvalidInput where a field that counts is missing or reaches elsewhere."""
+    """Read one stanza of an index. Raises InvalidInput where a field that counts is missing or reaches elsewhere."""
     fields = {match[1]: match[2] for match in _FIELD.finditer(text)}
     path, sha256 = fields.get("Filename", ""), fields.get("SHA256", "")
     if not _PATH.fullmatch(path) or ".." in path or not _SHA256.fullmatch(sha256) or not fields["Size"].isdigit():
         raise InvalidInput(f"the package index has an unusable entry for {fields.get('Package', '?')!r}")
+    return _package(fields, text, path, sha256, int(fields["Size"]), origin)
+
+
+def parse_installed(status: str) -> list[Package]:
+    """The packages that dpkg's list of an image says are installed. Raises InvalidInput."""
+    found = []
+    for stanza in status.split("\n\n"):
+        fields = {match[1]: match[2] for match in _FIELD.finditer(stanza.strip("\n"))}
+        state = fields.get("Status", "").split()
+        if state[2:] in (["installed"], ["unpacked"]) and "Version" in fields:
+            found.append(_package(fields, "", "", "", 0, ""))
+    return found
+
+
+def _package(fields: Mapping[str, str], text: str, path: str, sha256: str, size: int, origin: str) -> Package:
     relations = [parse_relations(fields[name]) for name in ("Pre-Depends", "Depends") if name in fields]
     return Package(
         fields["Package"],
         fields["Version"],
-        fields["Architecture"],
+        fields.get("Architecture", ""),
         fields.get("Priority", "optional"),
         tuple(group for groups in relations for group in groups),
         tuple(alternative for group in parse_relations(fields.get("Provides", "")) for alternative in group),
         path,
         sha256,
-        int(fields["Size"]),
+        size,
         origin,
         text,
+        parse_relations(fields.get("Recommends", "")),
     )
 
 

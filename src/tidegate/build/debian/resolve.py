@@ -23,13 +23,22 @@ class Packages(Protocol):
     def providing(self, name: str) -> list[Package]: ...
 
 
-def resolve(indexes: Sequence[Packages], wanted: Iterable[str], without: frozenset[str] = frozenset()) -> list[Package]:
-    """The newest versions of `wanted` and all that they need, sorted by name.
+def resolve(
+    indexes: Sequence[Packages],
+    wanted: Iterable[str],
+    without: frozenset[str] = frozenset(),
+    installed: Iterable[Package] = (),
+    *,
+    recommends: bool = False,
+) -> list[Package]:
+    """The newest versions of `wanted` and all that they need and is not `installed`, sorted by name.
 
     `without` names packages that are left out with what only they need: those that serve maintainer scripts, which
-    never run here. Raises InvalidInput naming the chain where something can't be had.
+    never run here. With `recommends` what they recommend comes too, where it is there. Raises InvalidInput naming the
+    chain where something can't be had, or where what is installed would have to be replaced.
     """
-    chosen: dict[str, Package] = {}
+    chosen: dict[str, Package] = {package.name: package for package in installed}
+    there = frozenset(chosen)
     todo: list[tuple[tuple[Relation, ...], str]] = [((Relation(name),), "what was asked for") for name in wanted]
     while todo:
         group, needed_by = todo.pop(0)
@@ -45,7 +54,10 @@ def resolve(indexes: Sequence[Packages], wanted: Iterable[str], without: frozens
             raise LimitExceeded(f"more than {PACKAGE_LIMIT} packages are needed")
         chosen[package.name] = package
         todo += [(relations, package.name) for relations in package.depends]
-    return [chosen[name] for name in sorted(chosen)]
+        if recommends:
+            wished = [group for group in package.recommends if _first_available(indexes, group) is not None]
+            todo += [(group, package.name) for group in wished]
+    return [chosen[name] for name in sorted(chosen) if name not in there]
 
 
 def _satisfied(chosen: dict[str, Package], group: Iterable[Relation]) -> bool:
