@@ -22,18 +22,19 @@ from tidegate.build.debian.fetch import Fetcher, Wanted
 from tidegate.build.debian.indexes import architecture_of, read_indexes
 from tidegate.build.debian.packages import Package, parse_installed, parse_package
 from tidegate.build.debian.resolve import resolve
+from tidegate.build.debian.scripts import Alternative, administration, read_scripts
 from tidegate.build.debian.sources import Mirrors, choose_mirrors, machine_sources
 from tidegate.build.filesystem import Filesystem
 from tidegate.build.native import NotNative
 from tidegate.build.store import BuildStore, key_of
 from tidegate.kinds.platform import Platform
-from tidegate.oci.layers import Entry, EntryKind
+from tidegate.oci.layers import Entry, EntryKind, symlink
 
-FORMAT = 1
+FORMAT = 2
 """Raise it where the same packages would give another layer."""
 _STATUS = "var/lib/dpkg/status"
 _INFO = "var/lib/dpkg/info"
-_SCRIPTS = ("preinst", "postinst", "config")
+_ALTERNATIVES = "var/lib/dpkg/alternatives"
 _RELEASE = re.compile(r'^(ID|VERSION_CODENAME)="?([a-z]+)"?$', re.MULTILINE)
 
 Log = Callable[[str], None]
@@ -162,7 +163,7 @@ def _entries(
     scratch: Path,
 ) -> list[Entry]:
     controls = [control_files(deb) for deb in debs]
-    _check_scripts(packages, controls)
+    alternatives = _alternatives(packages, controls) if ground.configured else []
     found: dict[str, Entry] = {}
     for number, (package, deb, control) in enumerate(zip(packages, debs, controls, strict=True)):
         entries = unpack(deb, scratch / f"deb-{number}", ground.leaves_out)
@@ -170,6 +171,8 @@ def _entries(
             _place(found, _in_image(entry, files), files, package)
         if ground.configured:
             found |= {one.path: one for one in _records(package, control, entries)}
+    for alternative in alternatives:
+        _set_up(alternative, found, files)
     listed = contents.text(files, _STATUS).rstrip("\n")
     state = "installed" if ground.configured else "unpacked"
     added = "\n".join(stanza(package, state) for package in packages)
@@ -177,20 +180,45 @@ def _entries(
     return list(found.values())
 
 
-def _check_scripts(packages: Sequence[Package], controls: Sequence[dict[str, bytes]]) -> None:
-    needing = [
-        f"{package.name} ({', '.join(name for name in _SCRIPTS if name in control)})"
-        for package, control in zip(packages, controls, strict=True)
-        if any(name in control for name in _SCRIPTS)
-    ]
+def _alternatives(packages: Sequence[Package], controls: Sequence[dict[str, bytes]]) -> list[Alternative]:
+    """What the packages' scripts set up. Raises NotNative with all of those that must be run."""
+    found: list[Alternative] = []
+    needing: list[str] = []
+    for package, control in zip(packages, controls, strict=True):
+        try:
+            found += read_scripts(control)
+        except NotNative as script:
+            needing.append(f"{package.name} ({script})")
     if needing:
         raise NotNative(f"apt-get install must run the scripts of these packages: {', '.join(needing)}")
+    return found
+
+
+def _set_up(one: Alternative, found: dict[str, Entry], files: Filesystem) -> None:
+    """The links of an alternative; those that go along only where what they lead to is there."""
+    note = f"{_ALTERNATIVES}/{one.name}"
+    if note in files.nodes or note in found:
+        raise NotNative(f"apt-get install: there are several alternatives for {one.name}")
+    found[note] = Entry(note, content=administration(one).encode())
+    for name, link, path in ((one.name, one.link, one.path), *one.slaves):
+        target = _where(path, files)
+        if target not in found and target not in files.nodes:
+            continue
+        place = _where(link, files)
+        if place in found or place in files.nodes:
+            raise NotNative(f"apt-get install: /{place} is in the way of an alternative")
+        found[place] = symlink(place, f"/etc/alternatives/{name}")
+        found[f"etc/alternatives/{name}"] = symlink(f"etc/alternatives/{name}", path)
+
+
+def _where(path: str, files: Filesystem) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"{files.resolve(folder)}/{name}".lstrip("/")
 
 
 def _in_image(entry: Entry, files: Filesystem) -> Entry:
     """The entry where its directory really is."""
-    folder, _, name = entry.path.rpartition("/")
-    return replace(entry, path=f"{files.resolve(folder)}/{name}".lstrip("/"))
+    return replace(entry, path=_where(entry.path, files))
 
 
 def _place(found: dict[str, Entry], entry: Entry, files: Filesystem, package: Package) -> None:
@@ -212,4 +240,5 @@ def _records(package: Package, control: dict[str, bytes], entries: Sequence[Entr
     yield Entry(f"{_INFO}/{name}.list", content=f"/.\n{paths}".encode())
     for kind, data in control.items():
         if kind != "control":
-            yield Entry(f"{_INFO}/{name}.{kind}", content=data)
+            mode = 0o755 if kind in ("preinst", "postinst", "prerm", "postrm") else 0o644
+            yield Entry(f"{_INFO}/{name}.{kind}", mode=mode, content=data)
