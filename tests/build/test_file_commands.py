@@ -186,7 +186,10 @@ def test_a_file_of_another_user_is_not_changed_by_one_who_may_not(tmp_path: Path
     files = Filesystem({"mine": folder_inode(0o755, 5, 5), "tmp": folder_inode(0o1777)})
     run_natively("touch /mine/x && mkdir -p /mine/a/b && rm -r /mine/a", files, tmp_path, "5:6")
     assert (files.nodes["mine/x"].uid, files.nodes["mine/x"].gid) == (5, 6)
-    for script in ("touch /x", "rm -rf /mine", "chmod 700 /tmp", "chown 5 /mine/x", "useradd a"):
+    run_natively("touch /tmp/foreign", files, tmp_path, "7")
+    run_natively("mkdir /tmp/own && rmdir /tmp/own", files, tmp_path, "5:6")
+    refused = ("touch /x", "rm -rf /mine", "chmod 700 /tmp", "chown 5 /mine/x", "useradd a", "rm /tmp/foreign")
+    for script in refused:
         with pytest.raises(NotNative):
             run_natively(script, files, tmp_path, "5:6")
 

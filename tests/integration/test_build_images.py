@@ -105,12 +105,12 @@ def world(tmp_path_factory: pytest.TempPathFactory, image_cache: Path) -> Iterat
     need("docker-registry")
     need_debian_keys()
     folder = tmp_path_factory.mktemp("images")
-    with _registry(folder) as address:
+    with registry(folder) as address:
         yield World(folder, image_cache, address)
 
 
 @contextlib.contextmanager
-def _registry(folder: Path) -> Iterator[str]:
+def registry(folder: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -11,7 +11,7 @@ from tidegate.base.frozen import frozen
 from tidegate.build.archives import unpack_archive
 from tidegate.build.contents import Contents, content_of
 from tidegate.build.context import Context, Kind, Node
-from tidegate.build.filesystem import Accounts, Content, Filesystem, Inode, owned
+from tidegate.build.filesystem import Accounts, Content, Filesystem, Inode, folder_inode, owned
 from tidegate.build.steps import Copy, NamedFile
 from tidegate.oci.layers import EntryKind
 
@@ -123,6 +123,9 @@ def _url_name(step: Copy) -> str:
     return name
 
 
+_FOLDER = folder_inode()
+
+
 class _Copier:
     """Puts things in place; a later one replaces an earlier one."""
 
@@ -131,7 +134,7 @@ class _Copier:
 
     def copy(self, one: Found, source: Source, target: str, *, into: bool) -> None:
         if one.inode.is_directory:
-            self.folder(target, one.inode)
+            self.folder(target)
             prefix = len(one.path)
             for inner in source.under(one.path):
                 self.put(inner, f"{target}/{inner.path[prefix:].lstrip('/')}".lstrip("/"))
@@ -139,15 +142,15 @@ class _Copier:
         if self._step.adds and one.inode.content is not None:
             members = unpack_archive(one.inode.content, self._contents, one.path)
             if members is not None:
-                self.folder(target, Inode(EntryKind.DIRECTORY, 0o755))
+                self.folder(target)
                 unpacked = _Copier(replace(self._step, mode=None), self._files, None, self._contents)
                 for path, inode in members:  # which keep the owners and modes that the archive has
                     unpacked.put(Found(path, inode), f"{target}/{path}".lstrip("/"))
                 return
         self.put(one, f"{target}/{one.name}".lstrip("/") if into else target)
 
-    def folder(self, path: str, like: Inode) -> None:
-        """A directory and its parents, as far as they are missing."""
+    def folder(self, path: str, like: Inode = _FOLDER) -> None:
+        """A directory and its parents, as far as they are missing; a new top one is root's, or of --chown."""
         uid, gid = self._owner or (0, 0)
         if self._files.is_directory(path):
             return

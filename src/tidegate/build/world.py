@@ -100,7 +100,7 @@ class World:
         folder = place.rpartition("/")[0]
         if not place or not self.files.is_directory(folder):
             raise NotNative(f"there is no directory /{folder}")
-        self.check_may_write(folder)
+        self.check_may_write(folder, self.at(place))
         self.files.put(place, inode)
 
     def new(self, place: str, kind: EntryKind, mode: int, content: Content | None = None, target: str = "") -> Inode:
@@ -134,7 +134,7 @@ class World:
         """Take away what is at a place, and all below it."""
         if not place:
             raise NotNative("the root can't be removed")
-        self.check_may_write(place.rpartition("/")[0])
+        self.check_may_write(place.rpartition("/")[0], self.at(place))
         for path in (place, *self.files.under(place)) if self.uid and self.files.is_directory(place) else ():
             if self.files.is_directory(path):
                 self.check_may_write(path)
@@ -146,10 +146,15 @@ class World:
         if place:
             self.files.nodes[place] = inode
 
-    def check_may_write(self, folder: str) -> None:
-        """Raise NotNative where the user is known to own no such directory."""
+    def check_may_write(self, folder: str, replaced: Inode | None = None) -> None:
+        """Raise NotNative where the user may not make something in a directory, or take away what is `replaced`."""
         there = self.at(folder)
-        if self.uid and (there is None or not _may_write(there, self.uid, self.gid)):
+        if not self.uid:
+            return
+        allowed = there is not None and _may_write(there, self.uid, self.gid)
+        if there is not None and there.mode & 0o1000 and replaced is not None:
+            allowed = allowed and self.uid in (there.uid, replaced.uid)
+        if not allowed:
             raise NotNative(f"the user {self.uid} may not write to /{folder}")
 
     def check_owns(self, place: str, inode: Inode, needed: int) -> None:
@@ -162,5 +167,5 @@ def _may_write(folder: Inode, uid: int, gid: int) -> bool:
     if folder.uid == uid:
         return folder.mode & 0o300 == 0o300
     if folder.gid == gid:
-        return folder.mode & 0o030 == 0o030 and not folder.mode & 0o1000
-    return folder.mode & 0o003 == 0o003 and not folder.mode & 0o1000
+        return folder.mode & 0o030 == 0o030
+    return folder.mode & 0o003 == 0o003
