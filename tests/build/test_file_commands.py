@@ -115,6 +115,7 @@ def test_a_script_changes_an_image_as_it_changes_a_folder(folder: Path, script: 
         "cp a x", "cp nothing x", "cp a/one d/three x", "cp -r a a/b", "cp a/one x/y", "mv a a/b", "mv nothing x",
         "mv d/three a/b/two/x", "chmod 755 nothing", "chmod 999 a", "chmod u+q a", "cat nothing > x", "echo a > x/y",
         "echo a > a", "touch x/y", "cp -r a d/three", "mv a d/three", "install a x", "mv d/three x/",
+        "cd nothing", "cd d/three",
     ],
 )  # fmt: skip
 def test_what_would_fail_is_not_native(folder: Path, script: str) -> None:

@@ -13,6 +13,13 @@ Paths = tuple[Word, ...]
 
 
 @frozen
+class EnterFolder:
+    """`cd`: nothing changes, but the folder must be there."""
+
+    path: Word
+
+
+@frozen
 class MakeFolders:
     """`mkdir`."""
 
@@ -182,7 +189,8 @@ class InstallPackages:
 
 
 Action = (
-    MakeFolders
+    EnterFolder
+    | MakeFolders
     | Remove
     | MakeLink
     | CopyFiles

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tidegate.base.frozen import frozen
 from tidegate.build.account_commands import read_account_command
-from tidegate.build.actions import Action, InstallWheels
+from tidegate.build.actions import Action, EnterFolder, InstallWheels
 from tidegate.build.apt import read_apt_command
 from tidegate.build.dockerfile import Heredoc
 from tidegate.build.file_commands import absolute, read_file_command, without_silence
@@ -121,7 +121,9 @@ def _cd(reader: _Reader, command: ShellCommand) -> None:
     words = command.words[1:]
     if len(words) != 1 or words[0].pattern or words[0].text in ("-", ""):
         raise NotNative("the shell's `cd` without a plain folder must be run")
-    reader.folder = posixpath.normpath(absolute(reader.folder, words[0]).text)
+    folder = absolute(reader.folder, words[0])
+    reader.folder = posixpath.normpath(folder.text)
+    reader.actions.append(EnterFolder(folder))
 
 
 def _source(reader: _Reader, command: ShellCommand) -> None:

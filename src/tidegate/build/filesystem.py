@@ -186,9 +186,11 @@ class Filesystem:
 
     def changes_since(self, before: Filesystem) -> dict[str, Inode | None]:
         """What a layer over `before` must say; of a directory that is gone the directory alone."""
-        changes: dict[str, Inode | None] = {
-            path: inode for path, inode in self.nodes.items() if before.nodes.get(path) != inode
-        }
+        changes: dict[str, Inode | None] = {}
+        for path, inode in self.nodes.items():
+            old = before.nodes.get(path)
+            if old is not inode and old != inode:
+                changes[path] = inode
         gone = [path for path in before.nodes if path not in self.nodes]
         for path in gone:
             parent = path.rpartition("/")[0]

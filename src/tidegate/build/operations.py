@@ -16,6 +16,7 @@ from tidegate.build.actions import (
     ChangeMode,
     ChangeOwner,
     CopyFiles,
+    EnterFolder,
     InstallFiles,
     MakeFolders,
     MakeLink,
@@ -39,6 +40,13 @@ def perform(action: Action, world: World) -> None:
         _ACTIONS[type(action)](action, world)
     except InvalidInput as error:
         raise NotNative(str(error)) from error
+
+
+def enter_folder(action: EnterFolder, world: World) -> None:
+    """`cd`."""
+    (path,) = world.expand([action.path])
+    if not world.files.is_directory(world.followed(path)):
+        raise NotNative(f"there is no directory /{path}")
 
 
 def make_folders(action: MakeFolders, world: World) -> None:
@@ -274,6 +282,7 @@ def write_file(action: WriteFile, world: World) -> None:
 
 
 _ACTIONS: dict[type, Callable[[Any, World], None]] = {
+    EnterFolder: enter_folder,
     MakeFolders: make_folders,
     Remove: remove,
     MakeLink: make_link,

@@ -8,14 +8,15 @@ found out when it is carried out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tidegate.base.frozen import frozen
 from tidegate.build.dockerfile import Expander, Heredoc
 from tidegate.build.native import NotNative
+from tidegate.build.shell_tokens import Token, closing_brace, is_redirect
+from tidegate.build.shell_tokens import tokens as split_tokens
 
 COMMAND_LIMIT = 1000
-_OPERATORS = ("&&", "||", ";;", ">>", "<<-", "<<", ">&", "<&", "&>", ">|", ";", "&", "|", "(", ")", "<", ">", "\n")
 _RESERVED = frozenset({"if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{",
                        "}", "!", "[[", "function", "select", "time"})  # fmt: skip
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -55,13 +56,6 @@ class ShellCommand:
         return [word.text for word in self.words]
 
 
-@frozen
-class _Token:
-    text: str
-    is_operator: bool = False
-    glued: bool = False
-
-
 class Variables:
     """What names mean in a script: it changes while it is read."""
 
@@ -82,7 +76,7 @@ def parse_script(
 
     `documents` are the here-documents that the Dockerfile holds, in their order. Raises NotNative.
     """
-    tokens = list(_tokens(text))
+    tokens = list(split_tokens(text))
     if len(tokens) > COMMAND_LIMIT * 10:
         raise NotNative("the script is too long")
     _Reader(tokens, variables, documents, take).read()
@@ -91,7 +85,7 @@ def parse_script(
 class _Reader:
     def __init__(
         self,
-        tokens: list[_Token],
+        tokens: list[Token],
         variables: Variables,
         documents: Sequence[Heredoc],
         take: Callable[[ShellCommand], None],
@@ -115,17 +109,17 @@ class _Reader:
             if end not in (";", "\n", "&&", "||"):
                 raise NotNative(f"the shell's {end!r} must be run")
 
-    def _until_end(self) -> list[_Token]:
+    def _until_end(self) -> list[Token]:
         start = self._at
         while self._at < len(self._tokens) and not self._ends(self._tokens[self._at]):
             self._at += 1
         return self._tokens[start : self._at]
 
     @staticmethod
-    def _ends(token: _Token) -> bool:
+    def _ends(token: Token) -> bool:
         return token.is_operator and token.text[0] not in "<>" and token.text != "&>"
 
-    def _command(self, tokens: list[_Token]) -> ShellCommand:
+    def _command(self, tokens: list[Token]) -> ShellCommand:
         assignments: dict[str, str] = {}
         words: list[Word] = []
         redirects: list[Redirect] = []
@@ -133,7 +127,7 @@ class _Reader:
         while at < len(tokens):
             token = tokens[at]
             at += 1
-            if token.is_operator or (at < len(tokens) and token.text.isdigit() and _is_redirect(tokens[at])):
+            if token.is_operator or (at < len(tokens) and token.text.isdigit() and is_redirect(tokens[at])):
                 at = self._redirect(tokens, at - 1, redirects)
             elif not words and (match := _ASSIGNMENT.fullmatch(token.text)):
                 assignments[match[1]] = " ".join(word.text for word in self._expand(match[2], split=False))
@@ -145,7 +139,7 @@ class _Reader:
             self._variables.values |= assignments
         return ShellCommand(tuple(words), assignments, tuple(redirects))
 
-    def _redirect(self, tokens: list[_Token], at: int, redirects: list[Redirect]) -> int:
+    def _redirect(self, tokens: list[Token], at: int, redirects: list[Redirect]) -> int:
         descriptor = -1
         if not tokens[at].is_operator:
             descriptor, at = int(tokens[at].text), at + 1
@@ -200,7 +194,7 @@ class _Reader:
         if rest.startswith("("):
             raise NotNative("a command inside a command must be run")
         if rest.startswith("{"):
-            end = _closing_brace(text, at + 1)
+            end = closing_brace(text, at + 1)
             return self._braced(text[at + 2 : end]), end + 1
         match = _NAME.match(rest)
         if match:
@@ -221,19 +215,6 @@ class _Reader:
             return Expander("\\", self._variables.values).word(f"${{{inner}}}")
         except ValueError as error:
             raise NotNative(f"the shell's ${{{inner[:50]}}}: {error}") from error
-
-
-def _is_redirect(token: _Token) -> bool:
-    return token.is_operator and token.glued and token.text[0] in "<>"
-
-
-def _closing_brace(text: str, start: int) -> int:
-    depth = 0
-    for at in range(start, len(text)):
-        depth += {"{": 1, "}": -1}.get(text[at], 0)
-        if not depth:
-            return at
-    raise NotNative("the shell would wait for another }")
 
 
 class _Expansion:
@@ -331,55 +312,3 @@ class _Expansion:
         if self._begun:
             self._words.append(Word(self._plain, self._pattern if self._wild else ""))
         self._plain, self._pattern, self._wild, self._begun = "", "", False, False
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    """Words as they are written, quotes and all, and between them the shell's operators."""
-    word, at = "", 0
-    while at < len(text):
-        char = text[at]
-        if char == "\\" and text[at + 1 : at + 2] == "\n":
-            at += 2
-            continue
-        operator = next((one for one in _OPERATORS if text.startswith(one, at)), "")
-        if operator or char in " \t\r":
-            if word:
-                yield _Token(word)
-            if operator:
-                yield _Token(operator, is_operator=True, glued=bool(word))
-            word = ""
-            at += len(operator) or 1
-        elif char == "#" and not word:
-            end = text.find("\n", at)
-            at = len(text) if end < 0 else end
-        else:
-            length = _unit(text, at)
-            word += text[at : at + length]
-            at += length
-    if word:
-        yield _Token(word)
-
-
-def _unit(text: str, at: int) -> int:
-    """How many characters from `at` belong together: an escape, a quoted part, a parameter, else one."""
-    char = text[at]
-    if char == "\\":
-        return 2
-    if char in "'\"":
-        return _quoted_length(text, at)
-    if char == "$" and text[at + 1 : at + 2] == "{":
-        return _closing_brace(text, at + 1) + 1 - at
-    if char == "`" or text.startswith("$(", at):
-        raise NotNative("a command inside a command must be run")
-    return 1
-
-
-def _quoted_length(text: str, start: int) -> int:
-    quote, at = text[start], start + 1
-    while at < len(text) and text[at] != quote:
-        if quote == '"' and (text[at] == "`" or text.startswith("$(", at)):
-            raise NotNative("a command inside a command must be run")
-        at += 2 if text[at] == "\\" and quote == '"' else 1
-    if at >= len(text):
-        raise NotNative(f"the shell would wait for another {quote}")
-    return at + 1 - start
