@@ -12,7 +12,7 @@ from tidegate.build.pip import PipInstall
 from tidegate.build.plan import Plan
 from tidegate.build.scope import DEFAULT_PATH
 from tidegate.build.stages import choose_stage, stage_graph
-from tidegate.build.steps import Command, Configure, Copy, MakeDirectory, NeedsShell, Origin, Run
+from tidegate.build.steps import Command, Configure, Copy, MakeDirectory, NamedFile, NeedsShell, Origin, Run
 from tidegate.oci.values import ContainerConfig
 
 
@@ -260,3 +260,24 @@ def test_a_stage_is_chosen_by_name_or_number_else_the_last() -> None:
     assert choose_stage(dockerfile, "1").base == "b"
     with pytest.raises(InvalidInput, match="no stage 'three'"):
         choose_stage(dockerfile, "three")
+
+
+def test_the_onbuilds_of_a_base_come_first_and_go() -> None:
+    triggers = ["ENV A=1", "COPY . /app/", 'RUN ["make", "$A"]']
+    plan = planned("FROM x\nENV B=$A\n", base=ContainerConfig(other={"OnBuild": triggers}))
+    assert not plan.problems
+    assert [type(step) for step in plan.steps] == [Configure, Copy, NeedsShell, Configure]
+    assert plan.config.env == ("A=1", "B=1")
+    assert plan.config.other == {}
+    for wrong, message in (("COPY --from=a /x /y", "--from is not built there"), ("NONSENSE", "unknown instruction")):
+        found = planned("FROM x\n", base=ContainerConfig(other={"OnBuild": [wrong]}))
+        ((line, said),) = ((problem.line, problem.message) for problem in found.problems)
+        assert line == 1
+        assert f"ONBUILD {wrong}, of the base" in said
+        assert message in said
+
+
+def test_heredocs_of_copy_are_files_with_variables_where_the_name_has_no_quotes() -> None:
+    step = copy("ARG V=1\nCOPY --chmod=600 <<one.txt <<'two' /etc/x/\nit's $V \\$V\none.txt\n$V\ntwo")
+    assert step.files == (NamedFile("one.txt", b"it's 1 $V\n"), NamedFile("two", b"$V\n"))
+    assert (step.sources, step.destination, step.mode) == ((), "/etc/x/", 0o600)
