@@ -192,7 +192,7 @@ async def test_a_line_that_must_run_is_given_to_the_sandbox(tmp_path: Path) -> N
     async with RegistryClient() as client:
         with store.scratch() as scratch:
             sandbox = FakeSandbox(store, scratch)
-            (built,) = await Builder(one, store, client, IndexSettings(), scratch, print, sandbox).build()
+            (built,) = await Builder(one, store, client, IndexSettings(), scratch, print, lambda *_: sandbox).build()
     manifest, _ = read(one.cache, built.descriptor.digest)
     ran = members(one.cache, manifest.layers[0].digest)
     assert [(member.name, member.size) for member in ran] == [("main.py", 4), ("ran", len("/bin/sh -c make all"))]

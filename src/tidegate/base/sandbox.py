@@ -93,7 +93,12 @@ class FolderRoot:
 
 @frozen
 class OverlayRoot:
-    """Layers below, a writable folder above. All names are relative to `base`; `lower` has the topmost first."""
+    """Layers below, a writable folder above. All names are relative to `base`; `lower` has the topmost first.
+
+    `readable` says that somebody will read what has changed in `upper`, so that overlayfs may not refer to what is
+    below. `user_attributes` says that it keeps its marks in `user.overlay.…`, as it must where the mount is made in a
+    user namespace; None for what fits whoever calls.
+    """
 
     base: Path
     lower: tuple[str, ...]
@@ -101,6 +106,8 @@ class OverlayRoot:
     work: str
     target: str
     read_only: bool = False
+    readable: bool = False
+    user_attributes: bool | None = None
 
 
 @frozen
@@ -141,7 +148,8 @@ class Sandbox:
     `users` they are the host's own, and must not be root's. `limits` are names of setrlimit(2) in lower case
     (`nofile`, `nproc`, `as`, `fsize`, `core`), cut to what this process may give. `control` is the descriptor of an
     inherited SOCK_SEQPACKET socket for `sandbox_stage.Init`; `cgroups` are files of control groups (`cgroup.procs`)
-    that all of it is put into. Mounts are made in the order tmpfs, then binds.
+    that all of it is put into. Mounts are made in the order tmpfs, then binds. `handlers` are lines for binfmt_misc's
+    `register`, of programs that are in the sandbox; they need `users`, and Linux 6.7.
     """
 
     root: HostRoot | FolderRoot | OverlayRoot = field(default_factory=HostRoot)
@@ -162,6 +170,7 @@ class Sandbox:
     cgroups: tuple[str, ...] = ()
     nice: int = 0
     control: int | None = None
+    handlers: tuple[str, ...] = ()
 
 
 def host_uid(spec: Sandbox, capabilities: Capabilities) -> int:
@@ -229,6 +238,7 @@ def _plan(spec: Sandbox, capabilities: Capabilities) -> dict[str, Any]:
         "cgroups": list(spec.cgroups),
         "nice": spec.nice,
         "control": spec.control,
+        "handlers": list(spec.handlers),
     }
 
 
@@ -241,7 +251,9 @@ def _root(root: HostRoot | FolderRoot | OverlayRoot, capabilities: Capabilities)
             return {"kind": "folder", "path": str(root.path), "read_only": root.read_only}
         case OverlayRoot():
             # `volatile` spares the disk (the upper folder is thrown away); an old kernel does not know it.
-            attributes = "" if capabilities.root else ",userxattr"
+            in_user = not capabilities.root if root.user_attributes is None else root.user_attributes
+            attributes = ",userxattr" if in_user else ""
+            attributes += ",redirect_dir=off,metacopy=off" if root.readable else ""
             return {
                 "kind": "overlay",
                 "base": str(root.base),

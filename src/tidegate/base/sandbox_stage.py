@@ -46,7 +46,8 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
 MS_RELATIME, ST_RELATIME = 1 << 21, 4096
 SYS_MOUNT_SETATTR = 442  # the same number on every architecture
-CLONE_NEWUSER = 0x10000000
+CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x00020000
+BINFMT_TABLE = "/proc/sys/fs/binfmt_misc"
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 CAPABILITY_VERSION_3 = 0x20080522
@@ -326,6 +327,14 @@ def enter_user_namespace(base: int, count: int) -> None:
     os.setresuid(0, 0, 0)
 
 
+def register_handlers(lines: list[str]) -> None:
+    """A table of binary formats that counts in this user namespace alone, as long as it is mounted."""
+    call("a mount namespace", libc.unshare(CLONE_NEWNS))
+    mount("binfmt_misc", BINFMT_TABLE, "binfmt_misc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    for line in lines:
+        write(f"{BINFMT_TABLE}/register", line)
+
+
 def drop_bounding(kept: list[int]) -> None:
     """No later execve gives more than `kept`. Needs CAP_SETPCAP, so it comes before a change of uid."""
     for capability in range(LAST_CAPABILITY + 1):
@@ -570,6 +579,8 @@ def set_up(plan: Plan) -> None:
         os.setgroups([])
     if plan["users"] is not None:
         enter_user_namespace(*plan["users"])
+        if plan["handlers"]:
+            register_handlers(plan["handlers"])
     # A change of ids clears the death signal that unshare set: whoever is process 1 dies with its parent.
     call("prctl", libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
     call("prctl", libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))

@@ -29,6 +29,7 @@ from tidegate.kinds.platform import Platform
 from tidegate.oci.client import RegistryClient
 
 Log = Callable[[str], None]
+SandboxMaker = Callable[[Layers, Contents], Sandbox]
 
 
 class Builder:
@@ -45,7 +46,7 @@ class Builder:
         settings: IndexSettings,
         scratch: Path,
         log: Log,
-        sandbox: Sandbox | None = None,
+        sandbox: SandboxMaker | None = None,
     ):
         check(request)
         root = request.root or request.context
@@ -56,17 +57,18 @@ class Builder:
             shown = request.shown or path.relative_to(root.resolve()).as_posix()
             self._dockerfile = parse_dockerfile(file.read(SIZE_LIMIT + 1), shown)
         context, compiler = Context(folder, read_ignore(folder, path)), Compiler()
+        layers, contents = Layers(store, scratch), Contents(context, scratch)
         self._tools = Tools(
             store,
-            Layers(store, scratch),
-            Contents(context, scratch),
+            layers,
+            contents,
             Bases(store, client, request.bases, compiler, log),
             settings,
             compiler,
             Downloads(store.folder("downloads")),
             scratch,
             log,
-            sandbox,
+            sandbox(layers, contents) if sandbox is not None else None,
         )
         self._machine = Platform.of_machine()
         self._stages: dict[StageKey, asyncio.Task[StageState]] = {}

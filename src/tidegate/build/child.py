@@ -6,19 +6,24 @@ It lives apart so that its memory is limited and given back, and so that a build
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import os
 import resource
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate.base.errors import TidegateError
 from tidegate.base.steps import Step, reach
 from tidegate.build.builder import Builder
+from tidegate.build.contents import Contents
 from tidegate.build.errors_json import error_json
 from tidegate.build.index_settings import IndexSettings
-from tidegate.build.publish import publish
+from tidegate.build.layering import Layers
+from tidegate.build.publish import publish, write_output
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
+from tidegate.build.shell.sandboxed import Lines, Settings
 from tidegate.build.store import BuildStore
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.credentials import Credentials
@@ -34,8 +39,9 @@ def main() -> int:
     request = BuildRequest.from_json(value["request"])
     registry = RegistrySettings.from_json(value["registry"])
     settings = IndexSettings.from_json(value["index"])
+    secrets = {name: base64.b64decode(text) for name, text in value.get("secrets", {}).items()}
     try:
-        result = asyncio.run(build(request, registry, settings, lambda line: _say({"log": line})))
+        result = asyncio.run(build(request, registry, settings, lambda line: _say({"log": line}), secrets))
     except TidegateError as error:
         _say({"error": error_json(error)})
     except MemoryError:
@@ -50,14 +56,20 @@ def main() -> int:
 
 
 def limit_memory(limit: int = MEMORY_LIMIT) -> None:
-    """Bound this process's address space; a lower bound that it has already stays."""
+    """Bound this process's address space; a lower bound that it has already stays. What it runs may raise it again:
+    an emulator reserves more than it uses.
+    """
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
 
 
 async def build(
-    request: BuildRequest, registry: RegistrySettings, settings: IndexSettings, log: Callable[[str], None]
+    request: BuildRequest,
+    registry: RegistrySettings,
+    settings: IndexSettings,
+    log: Callable[[str], None],
+    secrets: Mapping[str, bytes] | None = None,
 ) -> BuildResult:
     """Build and push in this process; raises what `build_image` does."""
     store = BuildStore(request.cache)
@@ -65,8 +77,18 @@ async def build(
     client, sources = RegistryClient(registry.endpoints, credentials), RegistryClient(registry.sources, credentials)
     with store.scratch() as scratch:
         async with client, sources:
-            built = await Builder(request, store, sources, settings, scratch, log).build()
-            result = await publish(built, request.tags, request.annotations, store, client)
+            given = Settings(settings, os.environ, secrets or {}, request.network, not request.no_cache)
+
+            def sandbox(layers: Layers, contents: Contents) -> Lines:
+                return Lines(given, store, scratch, layers, contents, log)
+
+            made = None if request.builder == "native" else sandbox
+            built = await Builder(request, store, sources, settings, scratch, log, made).build()
+            annotations = request.annotations if request.index_annotations is None else request.index_annotations
+            result = await publish(built, request.tags, annotations, store, client)
+            if request.output is not None:
+                name = str(request.tags[0]) if request.tags else None
+                await asyncio.to_thread(write_output, request.output, built, result.index_digest, name, store, scratch)
     reach(Step.IMAGE_BUILT)
     return result
 

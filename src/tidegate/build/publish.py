@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tarfile
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,34 @@ async def publish(
     return BuildResult(digest, {str(one.platform): one.descriptor.digest for one in built})
 
 
-def write_layout(built: Sequence[Built], index_digest: str, name: str, store: BuildStore, folder: Path) -> None:
+def write_output(
+    output: str, built: Sequence[Built], index_digest: str, name: str | None, store: BuildStore, scratch: Path
+) -> None:
+    """Write `oci:FOLDER` or `oci-archive:FILE`. Raises AlreadyExists where the folder is not empty."""
+    kind, _, place = output.partition(":")
+    if kind == "oci":
+        write_layout(built, index_digest, name, store, Path(place))
+        return
+    folder = scratch / "layout"
+    write_layout(built, index_digest, name, store, folder)
+    partial = Path(place).with_name(f".{Path(place).name}.partial")
+    try:
+        with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as archive:
+            for path in sorted(folder.rglob("*")):
+                archive.add(path, path.relative_to(folder).as_posix(), recursive=False, filter=_plain)
+        partial.replace(place)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Nothing of this machine: the same archive of the same image."""
+    member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+    member.mode = 0o755 if member.isdir() else 0o644
+    return member
+
+
+def write_layout(built: Sequence[Built], index_digest: str, name: str | None, store: BuildStore, folder: Path) -> None:
     """Write an OCI image layout, which skopeo and podman read as `oci:FOLDER:NAME`. Raises AlreadyExists."""
     if folder.exists() and any(folder.iterdir()):
         raise AlreadyExists(f"{folder} is not empty", remedy="name a new folder")
@@ -51,7 +79,8 @@ def write_layout(built: Sequence[Built], index_digest: str, name: str, store: Bu
     for digest in digests:
         shutil.copyfile(store.blob_path(digest), blobs / digest.removeprefix("sha256:"))
     data = store.read_blob(index_digest)
-    top = replace(Descriptor.of(OCI_INDEX, data), annotations={"org.opencontainers.image.ref.name": name})
+    named = {"org.opencontainers.image.ref.name": name} if name else {}
+    top = replace(Descriptor.of(OCI_INDEX, data), annotations=named)
     (folder / "index.json").write_bytes(Index((top,)).to_bytes())
     (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
 

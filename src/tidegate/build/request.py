@@ -16,6 +16,9 @@ from tidegate.oci.credentials import Login
 
 Json = dict[str, Any]
 
+BUILDERS = ("auto", "native", "mixed", "buildah")
+"""auto: native, and mixed where a line needs it. The others are as docs/build.md says."""
+
 
 @frozen
 class BuildRequest:
@@ -26,6 +29,10 @@ class BuildRequest:
     stands in for it (`python:3.11-slim` → `debian:bookworm`). `created` is in seconds since the epoch. `cache` is a
     folder that builds share. Without tags nothing is pushed, and the image is in the cache only. `shown` is what errors
     call the Dockerfile; its path below the root where none is given.
+
+    `builder` is one of BUILDERS. `network` is what a RUN that runs may reach: "host" for what this machine reaches, or
+    "none". `output` is `oci:FOLDER` or `oci-archive:FILE`. `index_annotations` are the index's, which are the same as
+    the manifests' where they are None. Build secrets are no part of a request: nothing it is written to may hold them.
     """
 
     context: Path
@@ -41,6 +48,11 @@ class BuildRequest:
     target: str | None = None
     bases: Mapping[str, str] = field(default_factory=dict)
     shown: str | None = None
+    builder: str = "auto"
+    no_cache: bool = False
+    network: str = "host"
+    output: str | None = None
+    index_annotations: Mapping[str, str] | None = None
 
     def as_json(self) -> Json:
         """The request as JSON holds it."""
@@ -58,6 +70,11 @@ class BuildRequest:
             "target": self.target,
             "bases": dict(self.bases),
             "shown": self.shown,
+            "builder": self.builder,
+            "no_cache": self.no_cache,
+            "network": self.network,
+            "output": self.output,
+            "index_annotations": None if self.index_annotations is None else dict(self.index_annotations),
         }
 
     @classmethod
@@ -77,6 +94,11 @@ class BuildRequest:
             target=value["target"],
             bases=value["bases"],
             shown=value["shown"],
+            builder=value["builder"],
+            no_cache=value["no_cache"],
+            network=value["network"],
+            output=value["output"],
+            index_annotations=value["index_annotations"],
         )
 
 
@@ -152,3 +174,7 @@ def check(request: BuildRequest) -> None:
         raise InvalidInput("a build needs a platform", remedy="name one: linux/arm/v7")
     if len(set(request.platforms)) != len(request.platforms):
         raise InvalidInput(f"a platform is named twice: {', '.join(map(str, request.platforms))}")
+    if request.builder not in BUILDERS:
+        raise InvalidInput(f"there is no builder {request.builder!r}", remedy=f"it is one of {', '.join(BUILDERS)}")
+    if request.output is not None and not request.output.startswith(("oci:", "oci-archive:")):
+        raise InvalidInput(f"the output {request.output!r} is unknown", remedy="write oci:FOLDER or oci-archive:FILE")

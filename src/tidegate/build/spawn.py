@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tidegate.base.errors import CommandFailed, LimitExceeded
@@ -44,19 +45,22 @@ async def build_image(
     log: Log,
     *,
     index: IndexSettings | None = None,
+    secrets: Mapping[str, bytes] | None = None,
     timeout: float = TIMEOUT,
 ) -> BuildResult:
     """Build and push an image in a process of its own; `log` gets its lines as they come.
 
-    `index` is the host's package index settings where none are given; `timeout` is in seconds. The process ends with
-    this call, also when it is cancelled or this process dies. Raises InvalidInput (an InvalidDockerfile's problems are
-    in its message), NotFound, Unavailable, Denied, LimitExceeded, MissingTool or CommandFailed.
+    `index` is the host's package index settings where none are given; `secrets` are build secrets by their ids;
+    `timeout` is in seconds. The process ends with this call, also when it is cancelled or this process dies. Raises
+    InvalidInput (an InvalidDockerfile's problems are in its message), NotFound, Unavailable, Denied, LimitExceeded,
+    MissingTool or CommandFailed.
     """
     from tidegate.build.index_settings import host_settings  # noqa: PLC0415 - most processes build nothing
 
     check(request)
     settings = host_settings(os.environ) if index is None else index
     given = {"request": request.as_json(), "registry": registry.as_json(), "index": settings.as_json()}
+    given["secrets"] = {name: base64.b64encode(value).decode() for name, value in (secrets or {}).items()}
     process = await asyncio.create_subprocess_exec(
         *child_argv(),
         stdin=asyncio.subprocess.PIPE,

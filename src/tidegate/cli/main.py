@@ -48,6 +48,7 @@ NEW = {
 }
 COMMANDS = {
     "base": Entry("tidegate.cli.base:command", "Make a base image from Debian packages."),
+    "build": Entry("tidegate.cli.build:command", "Build an image of a folder and its Dockerfile."),
     "check": Entry("", "Check what Tidegate depends on.", CHECK),
     "controller": Entry("tidegate.cli.controller:command", "Run the controllers on a Kubernetes cluster."),
     "demo": Entry("tidegate.cli.demo:command", "Carry two commits of an example all the way, and time them."),

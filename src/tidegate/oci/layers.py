@@ -17,10 +17,11 @@ import zlib
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, Self
 
 from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
+from tidegate.oci.file_capabilities import CAPABILITY_RECORD
 from tidegate.oci.values import OCI_LAYER_GZIP, Descriptor
 
 WHITEOUT_PREFIX = ".wh."
@@ -46,7 +47,7 @@ class Entry:
 
     `path` is relative to the image's root. `content` is a file's bytes or the file to read them from; `target` is a
     symlink's text as it is to read, or the path in the image of what a hard link shares. `mtime` is in seconds since
-    the epoch and None for the layer's own.
+    the epoch and None for the layer's own. `capability` is a file's `security.capability`, as a layer holds it.
     """
 
     path: str
@@ -57,6 +58,7 @@ class Entry:
     uid: int = 0
     gid: int = 0
     mtime: int | None = None
+    capability: bytes = b""
 
 
 @frozen
@@ -183,10 +185,12 @@ def _header(path: str, entry: Entry, mtime: int) -> tarfile.TarInfo:
         info.type, info.linkname = tarfile.SYMTYPE, entry.target
     elif entry.kind is EntryKind.HARDLINK:
         info.type, info.linkname = tarfile.LNKTYPE, _clean(entry.target)
+    if entry.capability:
+        info.pax_headers = {CAPABILITY_RECORD: entry.capability.decode("utf-8", "surrogateescape")}
     return info
 
 
-def _write_file(info: tarfile.TarInfo, content: BinaryIO, size: int, sink: _LayerSink) -> None:
+def _write_file(info: tarfile.TarInfo, content: IO[bytes], size: int, sink: _LayerSink) -> None:
     info.size = size
     sink.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
     left = size
@@ -197,6 +201,45 @@ def _write_file(info: tarfile.TarInfo, content: BinaryIO, size: int, sink: _Laye
         sink.write(chunk)
         left -= len(chunk)
     sink.write(b"\0" * (-size % tarfile.BLOCKSIZE))
+
+
+class LayerWriter:
+    """Writes one layer entry by entry, in the order given, to a file that appears whole or not at all.
+
+    with LayerWriter(target, level) as writer:
+        writer.add(header, content)
+        layer = writer.finish()
+    """
+
+    def __init__(self, target: Path, level: int = 6):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        self._target, self._temporary = target, Path(name)
+        self._file = os.fdopen(descriptor, "wb")
+        self._sink = _LayerSink(self._file, level)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def add(self, header: tarfile.TarInfo, content: IO[bytes] | None) -> None:
+        """One entry; `content` has as many bytes as the header says."""
+        if content is None:
+            self._sink.write(header.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape"))
+        else:
+            _write_file(header, content, header.size, self._sink)
+
+    def finish(self) -> Layer:
+        """End the layer, and give it its name."""
+        self._sink.write(b"\0" * tarfile.RECORDSIZE)
+        layer = self._sink.finish(self._target)
+        os.fchmod(self._file.fileno(), 0o644)
+        self._file.close()
+        self._temporary.replace(self._target)
+        return layer
 
 
 class _LayerSink:

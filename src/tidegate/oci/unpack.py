@@ -23,6 +23,7 @@ from typing import BinaryIO, Self
 
 from tidegate.base.errors import AlreadyExists, InvalidInput, LimitExceeded, Unavailable
 from tidegate.base.frozen import frozen
+from tidegate.oci.file_capabilities import CAPABILITY, CAPABILITY_RECORD, capability_on_disk
 from tidegate.oci.layers import OPAQUE_MARKER, WHITEOUT_PREFIX
 
 _CHUNK = 256 * 1024
@@ -59,8 +60,27 @@ class LayerFile:
     diff_id: str | None = None
 
 
+@frozen
+class Faithful:
+    """For a folder that only sandboxes ever see: setuid bits, directories' modes and file capabilities are kept.
+
+    With `stacked`, it holds one layer for overlayfs to lay over `lower` (the topmost first): what is removed is a mark,
+    kept in the attributes of that namespace (`trusted`, or `user` for a mount in a user namespace), and a directory
+    that the layer only goes through looks as it does below. `first_id` is the id that the image's root has on disk.
+    """
+
+    stacked: str = ""
+    lower: tuple[Path, ...] = ()
+    first_id: int = 0
+
+
 def unpack_image(
-    layers: Iterable[LayerFile], target: Path, *, limits: Limits | None = None, chown: Chown | None = None
+    layers: Iterable[LayerFile],
+    target: Path,
+    *,
+    limits: Limits | None = None,
+    chown: Chown | None = None,
+    faithful: Faithful | None = None,
 ) -> None:
     """Unpack `layers`, the lowest first, to the new folder `target`, which appears whole or not at all.
 
@@ -73,27 +93,37 @@ def unpack_image(
     try:
         partial.mkdir(parents=True)
         partial.chmod(0o755)
+        if chown is not None:
+            os.chown(partial, *chown(0, 0))
         for layer in layers:
-            unpack_layer(layer, partial, limits=limits, chown=chown)
+            unpack_layer(layer, partial, limits=limits, chown=chown, faithful=faithful)
         partial.rename(target)
     except BaseException:
         remove_tree(partial)
         raise
 
 
-def unpack_layer(layer: LayerFile, root: Path, *, limits: Limits | None = None, chown: Chown | None = None) -> None:
+def unpack_layer(
+    layer: LayerFile,
+    root: Path,
+    *,
+    limits: Limits | None = None,
+    chown: Chown | None = None,
+    faithful: Faithful | None = None,
+) -> None:
     """Unpack one layer, gzip-compressed or plain, over what lies in the folder `root`.
 
-    Without `chown` every file is the caller's own. Extended attributes and setuid bits are not kept; directories stay
-    open to their owner, for the next layer. Nobody else may change `root` meanwhile. Raises InvalidInput on a hostile
-    or broken layer or another diff_id, and LimitExceeded past a limit; `root` is then not to be used.
+    Without `chown` every file is the caller's own. Without `faithful` extended attributes and setuid bits are not kept,
+    and directories stay open to their owner, for the next layer. Nobody else may change `root` meanwhile. Raises
+    InvalidInput on a hostile or broken layer or another diff_id, and LimitExceeded past a limit; `root` is then not to
+    be used.
     """
     limits = limits or Limits()
     with layer.path.open("rb") as file, _decompressed(file) as plain:
         source = _Bounded(plain, limits.size)
         try:
             with tarfile.open(fileobj=source, mode="r|", tarinfo=BoundedHeader, bufsize=_CHUNK) as tar:
-                _Unpacker(root, limits, chown).unpack(tar)
+                _Unpacker(root, limits, chown, faithful).unpack(tar)
             source.drain()
         except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, UnicodeError) as error:
             raise InvalidInput(f"the layer {layer.path.name} is broken: {error}") from error
@@ -172,6 +202,7 @@ class _Unpacker:
     root: Path
     limits: Limits
     chown: Chown | None
+    faithful: Faithful | None = None
     _written: set[str] = field(default_factory=set)
     _directories: dict[str, tarfile.TarInfo] = field(default_factory=dict)
     _hidden: set[str] = field(default_factory=set)
@@ -258,9 +289,22 @@ class _Unpacker:
         if mode is None and create:
             path.mkdir()
             path.chmod(0o755)
+            if self.chown is not None:
+                os.chown(path, *self.chown(0, 0))
+            self._look_as_below(path)
             self._written.add(str(path))
         elif mode is None or not stat.S_ISDIR(mode):
             raise InvalidInput(f"the layer goes through {self._shown(path)!r}, which is no directory")
+
+    def _look_as_below(self, path: Path) -> None:
+        for lower in self.faithful.lower if self.faithful else ():
+            below = lower / path.relative_to(self.root)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                found = below.lstat()
+                if stat.S_ISDIR(found.st_mode):
+                    os.chown(path, found.st_uid, found.st_gid)
+                    path.chmod(stat.S_IMODE(found.st_mode))
+                return
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()[:200]
@@ -269,6 +313,9 @@ class _Unpacker:
         if str(parent / name) in self._hidden:
             return  # nothing of the layers below can have come back
         self._hidden.add(str(parent / name))
+        if name == OPAQUE_MARKER and self.faithful and self.faithful.stacked:
+            os.setxattr(parent, f"{self.faithful.stacked}.overlay.opaque", b"y")
+            return
         if name == OPAQUE_MARKER:
             for child in sorted(parent.iterdir()):
                 self._remove_lower(child)
@@ -278,6 +325,10 @@ class _Unpacker:
         hidden = name.removeprefix(WHITEOUT_PREFIX)
         if hidden in ("", ".", ".."):
             raise InvalidInput(f"the layer has a whiteout {name!r} of nothing")
+        if self.faithful and self.faithful.stacked:
+            if _mode(parent / hidden) is None:
+                os.mknod(parent / hidden, stat.S_IFCHR, os.makedev(0, 0))
+            return
         if _mode(parent / hidden) is not None:
             self._remove_lower(parent / hidden)
 
@@ -344,8 +395,14 @@ class _Unpacker:
     def _finish(self, target: Path, header: tarfile.TarInfo) -> None:
         """Owner, then mode (a change of owner clears bits), then time. Never called on a symlink."""
         self._own(target, header)
-        mode = header.mode & _MODE_KEPT
-        target.chmod(mode | 0o700 if header.isdir() else mode)
+        if self.faithful is None:
+            mode = header.mode & _MODE_KEPT
+            target.chmod(mode | 0o700 if header.isdir() else mode)
+        else:
+            target.chmod(header.mode & 0o7777)
+            if header.isreg() and (text := header.pax_headers.get(CAPABILITY_RECORD)):
+                value = text.encode("utf-8", "surrogateescape")
+                os.setxattr(target, CAPABILITY, capability_on_disk(value, self.faithful.first_id))
         moment = max(0, min(header.mtime, _LATEST_TIME)) if math.isfinite(header.mtime) else 0
         os.utime(target, (moment, moment))
 
