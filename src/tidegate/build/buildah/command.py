@@ -25,7 +25,7 @@ cgroups = "disabled"
 [engine]
 events_logger = "none"
 """
-REGISTRIES_CONF = "unqualified-search-registries = []\nshort-name-mode = \"disabled\"\n"
+REGISTRIES_CONF = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
 POLICY = '{"default":[{"type":"insecureAcceptAnything"}]}'
 """Nothing is pulled but what was laid down here, so there is nothing to verify."""
 
@@ -88,7 +88,8 @@ def build_argv(build: Build) -> list[str]:
     argv = [
         "buildah", "build", "--isolation", "chroot", "--format", "oci", "--layers", "--pull=never",
         "--identity-label=false", "--signature-policy", f"{WORK}/policy.json", "--platform", build.platform,
-        "--timestamp", str(build.created), "--network", build.network, "--file", f"{WORK}/Dockerfile", "--tag", build.tag,
+        "--timestamp", str(build.created), "--network", build.network, "--file", f"{WORK}/Dockerfile",
+        "--tag", build.tag,
     ]  # fmt: skip
     argv += ["--no-cache"] if build.no_cache else []
     argv += ["--target", build.target] if build.target else []
@@ -112,7 +113,7 @@ def version_of(text: str) -> tuple[int, int]:
 
 
 def rewritten(text: str, changes: Iterable[tuple[int, str, str]]) -> str:
-    """A Dockerfile in which, from a line on, the first `old` is `new`: its bases under the names that they have here."""
+    """A Dockerfile in which, from a line on, the first `old` is `new`: its bases get the names that they have here."""
     lines = text.split("\n")
     for line, old, new in changes:
         for at in range(line - 1, len(lines)):
