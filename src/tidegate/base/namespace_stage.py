@@ -2,7 +2,7 @@
 
 Started with `python -I -S` by root, as `sandbox_stage.py` is, and like it imports the standard library only:
 
-    python -I -S -c … FOLDER '{"users": [BASE, COUNT], "handlers": [LINE, …], "binds": [[SOURCE, NAME], …]}' PROGRAM …
+    python -I -S -c … FOLDER '{"users": [BASE, COUNT], "handlers": [LINE], "binds": [[FROM, NAME]], "limits": {}}' ARGV
 
 The machine's files are in sight, with the rights of nobody. /tmp is the program's own; `binds` are folders that it
 finds there, wherever they are. `handlers` are lines for binfmt_misc's `register`, for this namespace alone. Exit 125:
@@ -35,6 +35,7 @@ from sandbox_stage import (  # type: ignore[import-not-found]  # beside this fil
     execute,
     fail,
     libc,
+    limit_resources,
     mount,
     open_source,
     register_handlers,
@@ -81,6 +82,7 @@ def become(plan: dict[str, Any], argv: list[str]) -> NoReturn:
     try:
         call("prctl", libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+        limit_resources(plan["limits"])
         if plan["handlers"]:
             register_handlers(plan["handlers"])
     except (SetupError, OSError) as error:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.build.assemble import Built, assemble
@@ -16,7 +17,7 @@ from tidegate.build.bases import Bases
 from tidegate.build.bytecode import Compiler
 from tidegate.build.contents import Contents
 from tidegate.build.context import Context, contained, read_ignore
-from tidegate.build.dockerfile import SIZE_LIMIT, InvalidDockerfile, Problem, parse_dockerfile
+from tidegate.build.dockerfile import SIZE_LIMIT, Dockerfile, InvalidDockerfile, Problem, parse_dockerfile
 from tidegate.build.executing import Sandbox, StageState, Tools, carry_out, unbuildable
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
@@ -32,8 +33,19 @@ Log = Callable[[str], None]
 SandboxMaker = Callable[[Layers, Contents], Sandbox]
 
 
+class Whole(Protocol):
+    """Another program, which builds every line of a Dockerfile."""
+
+    async def build(self, graph: StageGraph) -> list[Built]:
+        """Every platform's image, all of it in the store."""
+
+
+WholeMaker = Callable[[Dockerfile, str, Bases, Contents], Whole]
+
+
 class Builder:
-    """One build: what its stages share, and how each is built. Lines that must run are given to `sandbox`, if any.
+    """One build: what its stages share, and how each is built. Lines that must run are given to `sandbox`, if any;
+    where there is a `whole`, all of them are built by that.
 
     Raises InvalidDockerfile with every problem that is in the Dockerfile, InvalidInput or NotFound for the context.
     """
@@ -47,6 +59,7 @@ class Builder:
         scratch: Path,
         log: Log,
         sandbox: SandboxMaker | None = None,
+        whole: WholeMaker | None = None,
     ):
         check(request)
         root = request.root or request.context
@@ -55,7 +68,8 @@ class Builder:
         self._request, self._log = request, log
         with path.open("rb") as file:
             shown = request.shown or path.relative_to(root.resolve()).as_posix()
-            self._dockerfile = parse_dockerfile(file.read(SIZE_LIMIT + 1), shown)
+            text = file.read(SIZE_LIMIT + 1)
+            self._dockerfile = parse_dockerfile(text, shown)
         context, compiler = Context(folder, read_ignore(folder, path)), Compiler()
         layers, contents = Layers(store, scratch), Contents(context, scratch)
         self._tools = Tools(
@@ -70,6 +84,7 @@ class Builder:
             log,
             sandbox(layers, contents) if sandbox is not None else None,
         )
+        self._whole = whole(self._dockerfile, text.decode(), self._tools.bases, contents) if whole is not None else None
         self._machine = Platform.of_machine()
         self._stages: dict[StageKey, asyncio.Task[StageState]] = {}
 
@@ -80,6 +95,8 @@ class Builder:
         for warning in self._dockerfile.warnings:
             self._log(f"{self._dockerfile.file}:{warning.line}: {warning.message}")
         self._check(graph)
+        if self._whole is not None:
+            return await self._whole.build(graph)
         try:
             async with asyncio.TaskGroup() as group:
                 for key, node in graph.nodes.items():
@@ -95,7 +112,7 @@ class Builder:
         """Find every problem before anything is fetched."""
         plans = preview(self._dockerfile, graph, self._request.build_args, self._machine)
         problems = [problem for one in plans.values() for problem in one.problems]
-        if self._tools.sandbox is None:
+        if self._tools.sandbox is None and self._whole is None:
             problems += [Problem(step.line, unbuildable(step)) for one in plans.values() for step in one.not_native]
         if problems:
             raise InvalidDockerfile(self._dockerfile.file, problems)

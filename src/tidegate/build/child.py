@@ -16,8 +16,11 @@ from typing import Any
 
 from tidegate.base.errors import TidegateError
 from tidegate.base.steps import Step, reach
+from tidegate.build.bases import Bases
+from tidegate.build.buildah.building import Buildah
 from tidegate.build.builder import Builder
 from tidegate.build.contents import Contents
+from tidegate.build.dockerfile import Dockerfile
 from tidegate.build.errors_json import error_json
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
@@ -82,8 +85,12 @@ async def build(
             def sandbox(layers: Layers, contents: Contents) -> Lines:
                 return Lines(given, store, scratch, layers, contents, log)
 
-            made = None if request.builder == "native" else sandbox
-            built = await Builder(request, store, sources, settings, scratch, log, made).build()
+            def buildah(dockerfile: Dockerfile, text: str, bases: Bases, contents: Contents) -> Buildah:
+                return Buildah(request, dockerfile, text, store, bases, contents, given, scratch, log)
+
+            lines = sandbox if request.builder in ("auto", "mixed") else None
+            whole = buildah if request.builder == "buildah" else None
+            built = await Builder(request, store, sources, settings, scratch, log, lines, whole).build()
             annotations = request.annotations if request.index_annotations is None else request.index_annotations
             result = await publish(built, request.tags, annotations, store, client)
             if request.output is not None:

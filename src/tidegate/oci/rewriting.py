@@ -14,8 +14,8 @@ from tidegate.oci.layers import Layer, LayerWriter
 ENTRY_LIMIT = 1_000_000
 _KEPT = ("SCHILY.xattr.security.capability",)
 
-Wanted = Callable[[str], bool]
-"""Whether the layer keeps a path."""
+Wanted = Callable[[tarfile.TarInfo], bool]
+"""Whether the layer keeps an entry; its name has no slash in front."""
 
 
 def rewrite_layer(source: Path, target: Path, *, mtime: int, level: int, wanted: Wanted) -> Layer | None:
@@ -28,7 +28,8 @@ def rewrite_layer(source: Path, target: Path, *, mtime: int, level: int, wanted:
             with tarfile.open(source, "r|*") as tar:
                 while (member := tar.next()) is not None:
                     tar.members = []  # type: ignore[attr-defined]  # a stream is never rewound
-                    if not wanted(member.name.strip("/").removeprefix("./")):
+                    member.name = member.name.strip("/").removeprefix("./")
+                    if not wanted(member):
                         continue
                     count += 1
                     if count > ENTRY_LIMIT:
@@ -40,8 +41,7 @@ def rewrite_layer(source: Path, target: Path, *, mtime: int, level: int, wanted:
 
 
 def _anonymous(member: tarfile.TarInfo, mtime: int) -> tarfile.TarInfo:
-    member.name = member.name.strip("/").removeprefix("./")
-    member.mtime = mtime
+    member.mtime, member.mode = mtime, member.mode & 0o7777
     member.uname = member.gname = ""
     member.pax_headers = {name: text for name, text in member.pax_headers.items() if name in _KEPT}
     return member

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 from tidegate.base.frozen import frozen
+from tidegate.build.index_settings import IndexSettings
 
 PACKAGE = "buildah"
 HEREDOCS_SINCE = (1, 33)
@@ -19,12 +21,12 @@ driver = "overlay"
 graphroot = "{STORAGE}/root"
 runroot = "{STORAGE}/run"
 """
-CONTAINERS_CONF = """\
-[containers]
-cgroups = "disabled"
-[engine]
-events_logger = "none"
-"""
+HOST = "/run/.tidegate"
+"""Where a RUN finds files of this machine; it is left out of layers."""
+PIP_CONF = "/etc/pip.conf"
+STUB = 0o755
+"""The mode of the empty files that it makes to mount on."""
+_MOUNTED = ("etc/hostname", "etc/hosts", "etc/resolv.conf", "run/.containerenv")
 REGISTRIES_CONF = 'unqualified-search-registries = []\nshort-name-mode = "disabled"\n'
 POLICY = '{"default":[{"type":"insecureAcceptAnything"}]}'
 """Nothing is pulled but what was laid down here, so there is nothing to verify."""
@@ -44,11 +46,13 @@ class Build:
     no_cache: bool = False
 
 
-def settings() -> dict[str, str]:
-    """The settings files of the work folder, by name."""
+def settings(pip: str = "") -> dict[str, str]:
+    """The settings files of the work folder, by name. `pip` is a pip.conf that a RUN is to find."""
+    volumes = [f"{WORK}/host:{HOST}:ro", *([f"{WORK}/pip.conf:{PIP_CONF}:ro"] if pip else [])]
     return {
+        "pip.conf": pip,
         "storage.conf": STORAGE_CONF,
-        "containers.conf": CONTAINERS_CONF,
+        "containers.conf": f'[containers]\ncgroups = "disabled"\nvolumes = {json.dumps(volumes)}\n',
         "registries.conf": REGISTRIES_CONF,
         "policy.json": POLICY,
         "auth.json": "{}",
@@ -106,6 +110,25 @@ def push_argv(tag: str, layout: str) -> list[str]:
     return ["buildah", "push", "--quiet", "--format", "oci", "-D", *policy, tag, f"oci:{WORK}/{layout}"]
 
 
+def pip_conf(index: IndexSettings) -> str:
+    """The host's index settings as pip reads them; empty where there are none."""
+    values = {
+        "index-url": index.index_url or "",
+        "extra-index-url": " ".join(index.extra_index_urls),
+        "trusted-host": " ".join(index.trusted_hosts),
+        "cert": f"{HOST}/ca.pem" if index.ca_file else "",
+    }
+    lines = [f"{name} = {value}" for name, value in values.items() if value]
+    return "\n".join(["[global]", *lines, ""]) if lines else ""
+
+
+def is_ours(path: str, *, stub: bool, pip: bool) -> bool:
+    """Whether a layer's entry is only there because buildah mounted something on it."""
+    if path in (HOST.strip("/"), "run/secrets"):
+        return True
+    return stub and (path in _MOUNTED or (pip and path == PIP_CONF.strip("/")))
+
+
 def version_of(text: str) -> tuple[int, int]:
     """Major and minor of what `buildah --version` prints; (0, 0) where it can't be read."""
     found = _VERSION.search(text)
@@ -121,8 +144,3 @@ def rewritten(text: str, changes: Iterable[tuple[int, str, str]]) -> str:
                 lines[at] = lines[at].replace(old, new, 1)
                 break
     return "\n".join(lines)
-
-
-def shown(argv: Sequence[str]) -> str:
-    """A command as an error says it: without what may be secret."""
-    return " ".join(argv[:2])

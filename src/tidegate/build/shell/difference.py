@@ -64,9 +64,8 @@ class Difference:
                     break
                 path = posixpath.dirname(path)
         for path in MOMENTARY:
-            if not self._is_below(path):
-                with contextlib.suppress(OSError):
-                    (self.upper / path).unlink()
+            with contextlib.suppress(OSError):
+                (self.upper / path).unlink()
 
     def _is_below(self, path: str) -> bool:
         return any(os.path.lexists(folder / path) for folder in self.lower)

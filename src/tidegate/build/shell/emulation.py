@@ -34,15 +34,19 @@ _BIG_ENDIAN = ("s390x",)
 
 @frozen
 class Emulator:
-    """One emulator: the program on this machine, and its line for binfmt_misc's `register` in a sandbox."""
+    """One emulator: the program on this machine, and what it runs."""
 
     program: Path
-    line: str
+    architecture: str
 
     @property
     def inside(self) -> str:
-        """Where the program is in the sandbox."""
+        """Where the program is in a sandbox."""
         return f"{INSIDE}/{self.program.name}"
+
+    def line(self, program: str | None = None) -> str:
+        """Its line for binfmt_misc's `register`, for a sandbox, or for wherever `program` is."""
+        return register_line(self.architecture, _PROGRAMS[self.architecture], program or self.inside)
 
 
 def runs_natively(platform: Platform, machine: Platform) -> bool:
@@ -81,8 +85,7 @@ def emulator_for(
     if kernel_version(os.uname().release if release is None else release) < OWN_TABLES_SINCE:
         remedy = f"have the machine's handlers entered: apt-get install {PACKAGE} binfmt-support (a kernel from 6.7 on "
         raise MissingTool(f"{missing}: binfmt_misc has no handler for them", remedy=f"{remedy}needs none)")
-    found = Path(program).resolve()
-    return Emulator(found, register_line(platform.architecture, name, f"{INSIDE}/{found.name}"))
+    return Emulator(Path(program).resolve(), platform.architecture)
 
 
 def has_handler(platform: Platform, table: Path = TABLE) -> bool:

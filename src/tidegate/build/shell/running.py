@@ -10,8 +10,7 @@ import contextlib
 import os
 import resource
 import secrets
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +18,6 @@ from typing import TypeVar
 from tidegate.base.errors import CommandFailed
 from tidegate.base.frozen import frozen
 from tidegate.base.masking import Masker
-from tidegate.base.process import dying_with_parent, kill_group
 from tidegate.base.sandbox import SETUP_FAILED, Bind, OverlayRoot, Sandbox, argv, environment
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import MTIME
@@ -27,6 +25,7 @@ from tidegate.build.shell.accounts import account
 from tidegate.build.shell.difference import Difference
 from tidegate.build.shell.emulation import emulator_for
 from tidegate.build.shell.mounts import CACHES, Giver, Mounted, Origins, described
+from tidegate.build.shell.output import Log, follow
 from tidegate.build.shell.reaching import Reach, reach
 from tidegate.build.shell.roots import Roots, Stack, chain_of
 from tidegate.build.shell.users import Users
@@ -42,15 +41,13 @@ STEP_TIMEOUT = 1800.0
 MEMORY_LIMIT = 4 * 1024**3
 FILE_LIMIT = 8 * 1024**3
 OUTPUT_LIMIT = 4 * 1024 * 1024
-_LINE_LIMIT = 16 * 1024
-_TAIL, _SHOWN = 200, 12
+_SHOWN = 12
 _SYSTEM = ("/proc", "/dev")  # where a sandbox mounts its own
 # What Docker gives a build's commands, but devices: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP,
 # NET_BIND_SERVICE, SYS_CHROOT, SETFCAP. They count in the sandbox's own range of users only.
 CAPABILITIES = (0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Log = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -181,69 +178,17 @@ class Shell:
             hostname="build",
             env=own | dict(given.environment) | image | dict(mounted.environment),
             limits={"core": 0, "as": hard, "data": self.limits.memory, "fsize": self.limits.file},
-            handlers=() if emulator is None else (emulator.line,),
+            handlers=() if emulator is None else (emulator.line(),),
         )
 
     async def _execute(self, spec: Sandbox, line: Line, log: Log) -> None:
-        plan = environment(spec, self.users.capabilities)
-        start, before = dying_with_parent(argv(spec, self.users.capabilities, line.command.argv), plan)
-        process = await asyncio.create_subprocess_exec(
-            *start,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=plan,
-            limit=_LINE_LIMIT,
-            start_new_session=True,
-            preexec_fn=before,
-        )
+        capabilities = self.users.capabilities
         hidden = Masker(tuple(value.decode("utf-8", "replace") for value in self.secrets.values()))
-        output = _Output(log, hidden, self.limits.output)
-        try:
-            async with asyncio.timeout(self.limits.timeout):
-                assert process.stdout is not None
-                await output.follow(process.stdout)
-                code = await process.wait()
-        except TimeoutError:
-            message = f"the command was ended after {self.limits.timeout:g} s"
-            raise CommandFailed(message, exit_code=None, output=output.last) from None
-        finally:
-            await kill_group(process)
+        whole, plan = argv(spec, capabilities, line.command.argv), environment(spec, capabilities)
+        limits = self.limits
+        code, last = await follow(whole, plan, log, hidden, timeout=limits.timeout, limit=limits.output)
         if code != 0:
-            raise _failure(code, output.last)
-
-
-class _Output:
-    """A command's output: to the log line by line, secrets hidden, and the end of it kept for an error."""
-
-    def __init__(self, log: Log, masker: Masker, limit: int):
-        self._log, self._masker, self._left = log, masker, limit
-        self._tail: deque[str] = deque(maxlen=_TAIL)
-
-    @property
-    def last(self) -> str:
-        """The last lines."""
-        return "\n".join(self._tail)
-
-    async def follow(self, stream: asyncio.StreamReader) -> None:
-        """Read to the end, whatever is shown of it."""
-        rest = b""
-        while piece := await stream.read(_LINE_LIMIT):
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                self._take(line)
-            if len(rest) > _LINE_LIMIT:
-                self._take(rest)
-                rest = b""
-        if rest:
-            self._take(rest)
-
-    def _take(self, data: bytes) -> None:
-        text = self._masker.mask(data.decode("utf-8", "replace").rstrip("\r").rpartition("\r")[2])
-        self._tail.append(text)
-        if self._left >= 0:
-            self._left -= len(data) + 1
-            self._log(text if self._left >= 0 else "(it wrote more than is shown)")
+            raise _failure(code, last)
 
 
 def _failure(code: int, last: str) -> CommandFailed:

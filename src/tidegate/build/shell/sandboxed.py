@@ -18,7 +18,8 @@ from tidegate.build.executing import StageState
 from tidegate.build.filesystem import Filesystem, Inode
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers, Made
-from tidegate.build.shell.running import Line, Log, Ran, Shell
+from tidegate.build.shell.output import Log
+from tidegate.build.shell.running import Line, Ran, Shell
 from tidegate.build.shell.users import find_users
 from tidegate.build.steps import Mount, NeedsShell
 from tidegate.build.store import BuildStore, key_of
@@ -112,19 +113,24 @@ class Lines:
 
     def _files(self, mount: Mount, state: StageState) -> Filesystem:
         if mount.origin is None:
-            files = Filesystem()
-            for path, node in self.contents.context.nodes.items():
-                kind = EntryKind(node.kind)
-                content = self.contents.of_node(node) if kind is EntryKind.FILE else None
-                mode = 0o755 if node.executable or kind is EntryKind.DIRECTORY else 0o644
-                files.nodes[path] = Inode(kind, mode, content=content, target=node.target)
-            return files
+            return context_files(self.contents)
         if mount.origin.stage is None:
             raise InvalidInput(
                 f"--mount=from={mount.origin.image}, an image, is not given to a RUN",
                 remedy=f"give it a stage of its own: FROM {mount.origin.image} AS NAME",
             )
         return state.inputs[mount.origin.stage].files
+
+
+def context_files(contents: Contents) -> Filesystem:
+    """The build context as COPY sees it. Blocks: it reads every file."""
+    files = Filesystem()
+    for path, node in contents.context.nodes.items():
+        kind = EntryKind(node.kind)
+        content = contents.of_node(node) if kind is EntryKind.FILE else None
+        mode = 0o755 if node.executable or kind is EntryKind.DIRECTORY else 0o644
+        files.nodes[path] = Inode(kind, mode, content=content, target=node.target)
+    return files
 
 
 def materialise(files: Mapping[str, Inode], contents: Contents, target: Path, first_id: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import resource
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,7 @@ def confined_argv(users: Users, handlers: Sequence[str], binds: Mapping[str, Pat
         "users": [users.range.base, users.range.count],
         "handlers": list(handlers),
         "binds": [[str(path.resolve()), name] for name, path in binds.items()],
+        "limits": {"core": 0, "as": resource.getrlimit(resource.RLIMIT_AS)[1]},
     }
     folder = str(Path(sandbox.__file__).parent)
     return [sys.executable, "-I", "-S", "-c", _START, folder, json.dumps(plan), *argv]
