@@ -252,8 +252,8 @@ def _root(root: HostRoot | FolderRoot | OverlayRoot, capabilities: Capabilities)
         case OverlayRoot():
             # `volatile` spares the disk (the upper folder is thrown away); an old kernel does not know it.
             in_user = not capabilities.root if root.user_attributes is None else root.user_attributes
-            attributes = ",userxattr" if in_user else ""
-            attributes += ",redirect_dir=off,metacopy=off" if root.readable else ""
+            # The kernel itself sees to `readable` with userxattr, and knows no other options beside it.
+            attributes = ",userxattr" if in_user else ",redirect_dir=off,metacopy=off" if root.readable else ""
             return {
                 "kind": "overlay",
                 "base": str(root.base),

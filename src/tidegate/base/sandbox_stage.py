@@ -308,12 +308,14 @@ def write(path: str, text: str) -> None:
 def enter_user_namespace(base: int, count: int) -> None:
     """A user namespace whose ids 0… are the host's `base`…; a helper maps them from outside, as the kernel asks."""
     pid, (read_end, write_end) = os.getpid(), os.pipe()
+    # An ordinary user's namespace has his own id as 0 and a range of others above: no line may span both.
+    ids = f"0 {base} 1\n1 {base + 1} {count - 1}"
     helper = os.fork()
     if helper == 0:
         os.read(read_end, 1)
         try:
-            write(f"/proc/{pid}/gid_map", f"0 {base} {count}")
-            write(f"/proc/{pid}/uid_map", f"0 {base} {count}")
+            write(f"/proc/{pid}/gid_map", ids)
+            write(f"/proc/{pid}/uid_map", ids)
         except OSError:
             os._exit(1)
         os._exit(0)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate.base.errors import TidegateError
+from tidegate.base.process import die_with_parent
 from tidegate.base.steps import Step, reach
 from tidegate.build.bases import Bases
 from tidegate.build.buildah.building import Buildah
@@ -38,6 +39,7 @@ MEMORY_LIMIT = 2 * 1024**3
 def main() -> int:
     """Build what stdin says; exit 0 also where the build failed, which the last line then says."""
     limit_memory()
+    die_with_parent()  # a user namespace that it was started in has cleared the death signal
     value = json.loads(sys.stdin.buffer.read())
     request = BuildRequest.from_json(value["request"])
     registry = RegistrySettings.from_json(value["registry"])

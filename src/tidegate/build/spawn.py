@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tidegate.base.errors import CommandFailed, LimitExceeded
+from tidegate.base.errors import CommandFailed, LimitExceeded, MissingTool
 from tidegate.base.process import die_with_parent, kill_group, minimal_environment
 from tidegate.build.errors_json import error_from_json
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings, check
@@ -28,9 +28,19 @@ _PASSED = ("TIDEGATE_KILL_AT", "TIDEGATE_KILL_PID")
 Log = Callable[[str], None]
 
 
-def child_argv() -> list[str]:
-    """The command that runs a build; what it is to build comes on stdin."""
-    return [sys.executable, "-P", "-m", "tidegate.build.child"]
+def child_argv(builder: str = "native") -> list[str]:
+    """The command that runs a build; what it is to build comes on stdin. For a builder that may run lines, a caller who
+    is not root becomes root of a user namespace, if he can: else the first such line says what is missing.
+    """
+    argv = [sys.executable, "-P", "-m", "tidegate.build.child"]
+    if builder == "native" or os.geteuid() == 0:
+        return argv
+    from tidegate.build.shell.users import namespace_argv  # noqa: PLC0415 - root needs none of it
+
+    try:
+        return namespace_argv(argv)
+    except MissingTool:
+        return argv
 
 
 def child_environment() -> dict[str, str]:
@@ -62,7 +72,7 @@ async def build_image(
     given = {"request": request.as_json(), "registry": registry.as_json(), "index": settings.as_json()}
     given["secrets"] = {name: base64.b64encode(value).decode() for name, value in (secrets or {}).items()}
     process = await asyncio.create_subprocess_exec(
-        *child_argv(),
+        *child_argv(request.builder),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

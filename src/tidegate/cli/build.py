@@ -19,6 +19,8 @@ from tidegate.cli.doors import home_option, open_home
 from tidegate.cli.options import base_option
 from tidegate.kinds.reference import parse
 
+_WIDTH = 100  # of a line that is explained
+
 
 @click.command()
 @click.argument("context", metavar="PATH")
@@ -49,7 +51,7 @@ from tidegate.kinds.reference import parse
 @home_option
 def command(
     context: str, tags: tuple[str, ...], outputs: tuple[str, ...], metadata_file: Path | None, iidfile: Path | None,
-    push: bool, quiet: bool, home: Path | None, **given: Any,
+    push: bool, quiet: bool, explain: bool, home: Path | None, **given: Any,
 ) -> None:  # fmt: skip
     """Build an image of the folder PATH and its Dockerfile, for one platform or several, under one index.
 
@@ -61,6 +63,9 @@ def command(
         raise InvalidInput("--push needs a name to push to", remedy="give one: -t REGISTRY/NAME:TAG")
     folder = _folder(context)
     wanted = _request(folder, tags if push else (), inputs.output(outputs), open_home(home).make().cache, given)
+    if explain:
+        _explain(wanted)
+        return
     secrets = inputs.secrets(given["secrets"], os.environ, Path())
     result = asyncio.run(_build(wanted, folder, secrets, quiet=quiet, push=push))
     if iidfile is not None:
@@ -109,6 +114,29 @@ def _request(
         network=given["network"],
         output=None if output is None else _absolute(output),
     )
+
+
+def _explain(wanted: BuildRequest) -> None:
+    """Print a line for each line of the Dockerfile: where it is, who takes it, what it is, and why."""
+    # Late, so that `tidegate --help` stays quick.
+    from tidegate.build.dockerfile import SIZE_LIMIT, parse_dockerfile  # noqa: PLC0415
+    from tidegate.build.explaining import explain  # noqa: PLC0415
+    from tidegate.build.plan import preview  # noqa: PLC0415
+    from tidegate.build.stages import stage_graph  # noqa: PLC0415
+    from tidegate.kinds.platform import Platform  # noqa: PLC0415
+
+    path = Path(wanted.dockerfile)
+    if not path.is_file():
+        raise NotFound(f"there is no {wanted.shown}", remedy="name the Dockerfile with --file")
+    with path.open("rb") as file:
+        dockerfile = parse_dockerfile(file.read(SIZE_LIMIT + 1), wanted.shown or "Dockerfile")
+    machine = Platform.of_machine()
+    graph = stage_graph(dockerfile, wanted.target, wanted.platforms, wanted.build_args, machine)
+    plans = preview(dockerfile, graph, wanted.build_args, machine)
+    for row in explain(dockerfile, graph, plans, machine, wanted.builder):
+        text = row.text if len(row.text) <= _WIDTH else f"{row.text[: _WIDTH - 1]}…"
+        why = f"  ({row.why})" if row.why else ""
+        click.echo(f"{dockerfile.file}:{row.line}: {row.builder:<7} {text}{why}")
 
 
 def _absolute(output: str) -> str:

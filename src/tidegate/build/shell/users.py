@@ -45,6 +45,8 @@ async def find_users() -> Users:
     """What this process may do. Raises MissingTool with what would change it."""
     if os.geteuid() == 0 and in_namespace():
         return Users(UserRange(0, _COUNT), Capabilities(True, True, True, True), "user")
+    if os.geteuid() != 0:
+        namespace_argv(())  # says what is missing; with it this process would be root of a namespace
     found = await probe()
     found.require()
     if not found.user_ranges:
