@@ -59,6 +59,8 @@ class Bases:
         self._client = client
         self._replacements = {_canonical(name): replacement for name, replacement in replacements.items()}
         self._log = log
+        self.found: dict[tuple[str, Platform], Foundation] = {}
+        """Every foundation that was asked for, by its name and platform."""
 
     async def aclose(self) -> None:
         """Close the connections to mirrors, if there were any."""
@@ -76,6 +78,11 @@ class Bases:
 
         Raises InvalidInput, NotFound, Unavailable or Denied, which name `--base` where nothing can be pulled.
         """
+        found = await self._find(name, platform)
+        self.found[name, platform] = found
+        return found
+
+    async def _find(self, name: str, platform: Platform) -> Foundation:
         if name == SCRATCH:
             return Foundation(name, "", ImageConfig(platform), (), Facts())
         replacement = self._replacements.get(_canonical(name))

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tidegate.base.errors import InvalidInput, NotFound
 from tidegate.build.assemble import Built, assemble
+from tidegate.build.attesting.statements import Material
 from tidegate.build.bases import Bases
 from tidegate.build.bytecode import Compiler
 from tidegate.build.contents import Contents
@@ -107,6 +108,12 @@ class Builder:
             await self._tools.bases.aclose()
             await self._tools.downloads.aclose()
         return [await asyncio.to_thread(self._assemble, platform, key) for platform, key in graph.results.items()]
+
+    @property
+    def materials(self) -> list[Material]:
+        """The images that were read, once it is built."""
+        found = self._tools.bases.found.items()
+        return [Material(one.name, one.digest, platform) for (_, platform), one in found if one.digest]
 
     def _check(self, graph: StageGraph) -> None:
         """Find every problem before anything is fetched."""

@@ -17,6 +17,7 @@ from typing import Any
 from tidegate.base.errors import TidegateError
 from tidegate.base.process import die_with_parent
 from tidegate.base.steps import Step, reach
+from tidegate.build.attesting.attaching import attest
 from tidegate.build.bases import Bases
 from tidegate.build.buildah.building import Buildah
 from tidegate.build.builder import Builder
@@ -92,7 +93,9 @@ async def build(
 
             lines = sandbox if request.builder in ("auto", "mixed") else None
             whole = buildah if request.builder == "buildah" else None
-            built = await Builder(request, store, sources, settings, scratch, log, lines, whole).build()
+            builder = Builder(request, store, sources, settings, scratch, log, lines, whole)
+            built = await builder.build()
+            built += await asyncio.to_thread(attest, built, request, builder.materials, store)
             annotations = request.annotations if request.index_annotations is None else request.index_annotations
             result = await publish(built, request.tags, annotations, store, client)
             if request.output is not None:

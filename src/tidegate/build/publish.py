@@ -38,7 +38,8 @@ async def publish(
         await _push_images(repository, store, client, built)
         for tag in (tag for tag in tags if tag.repository == repository):
             await client.push_manifest(tag, index.media_type, data)
-    return BuildResult(digest, {str(one.platform): one.descriptor.digest for one in built})
+    images = [one for one in built if one.platform.os != "unknown"]  # the others say something of these
+    return BuildResult(digest, {str(one.platform): one.descriptor.digest for one in images})
 
 
 def write_output(

@@ -32,7 +32,9 @@ class BuildRequest:
 
     `builder` is one of BUILDERS. `network` is what a RUN that runs may reach: "host" for what this machine reaches, or
     "none". `output` is `oci:FOLDER` or `oci-archive:FILE`. `index_annotations` are the index's, which are the same as
-    the manifests' where they are None. Build secrets are no part of a request: nothing it is written to may hold them.
+    the manifests' where they are None. `provenance` is "min", "max" (with the build arguments) or empty for none, and
+    `sbom` asks for a list of packages: statements in the index. Build secrets are no part of a request: nothing that it
+    is written to may hold them.
     """
 
     context: Path
@@ -53,6 +55,8 @@ class BuildRequest:
     network: str = "host"
     output: str | None = None
     index_annotations: Mapping[str, str] | None = None
+    provenance: str = ""
+    sbom: bool = False
 
     def as_json(self) -> Json:
         """The request as JSON holds it."""
@@ -74,6 +78,8 @@ class BuildRequest:
             "no_cache": self.no_cache,
             "network": self.network,
             "output": self.output,
+            "provenance": self.provenance,
+            "sbom": self.sbom,
             "index_annotations": None if self.index_annotations is None else dict(self.index_annotations),
         }
 
@@ -98,6 +104,8 @@ class BuildRequest:
             no_cache=value["no_cache"],
             network=value["network"],
             output=value["output"],
+            provenance=value["provenance"],
+            sbom=value["sbom"],
             index_annotations=value["index_annotations"],
         )
 

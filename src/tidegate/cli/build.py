@@ -42,6 +42,22 @@ _WIDTH = 100  # of a line that is explained
 @click.option("-o", "--output", "outputs", multiple=True, metavar="oci:DIR|oci-archive:FILE", help="Write it there.")
 @click.option("--builder", type=click.Choice(BUILDERS), default="auto", show_default=True, help="Who builds.")
 @click.option("--explain", is_flag=True, help="Say for each line which builder takes it and why, and build nothing.")
+@click.option(
+    "--provenance",
+    is_flag=False,
+    flag_value="true",
+    default="false",
+    metavar="[true|mode=max|false]",
+    help="Say where it came from (SLSA).  [default: false]",
+)
+@click.option(
+    "--sbom",
+    is_flag=False,
+    flag_value="true",
+    default="false",
+    metavar="[true|false]",
+    help="List its packages (SPDX).  [default: false]",
+)
 @click.option("--network", type=click.Choice(["host", "none"]), default="host", help="What a RUN that runs reaches.")
 @click.option("--no-cache", is_flag=True, help="Use nothing of what was built before.")
 @click.option("--metadata-file", type=click.Path(path_type=Path), help="Write what was built there, as JSON.")
@@ -112,6 +128,8 @@ def _request(
         builder=given["builder"],
         no_cache=given["no_cache"],
         network=given["network"],
+        provenance=inputs.provenance(given["provenance"]),
+        sbom=inputs.switch(given["sbom"], "sbom"),
         output=None if output is None else _absolute(output),
     )
 

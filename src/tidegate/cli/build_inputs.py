@@ -109,3 +109,18 @@ def output(given: Sequence[str]) -> str | None:
     if said.get("type") != "oci" or not said.get("dest"):
         raise InvalidInput(f"--output {text!r} is not made here", remedy="write oci:FOLDER or oci-archive:FILE")
     return f"{'oci' if said.get('tar') == 'false' else 'oci-archive'}:{said['dest']}"
+
+
+def provenance(text: str) -> str:
+    """`--provenance true|false|mode=min|mode=max`: "min", "max", or empty for none. Raises InvalidInput."""
+    found = {"true": "min", "mode=min": "min", "mode=max": "max", "false": ""}.get(text.strip().lower())
+    if found is None:
+        raise InvalidInput(f"--provenance {text!r} is unknown", remedy="true, false, mode=min or mode=max")
+    return found
+
+
+def switch(text: str, flag: str) -> bool:
+    """`true` or `false`. Raises InvalidInput."""
+    if text.strip().lower() not in ("true", "false"):
+        raise InvalidInput(f"--{flag} {text!r} is neither true nor false")
+    return text.strip().lower() == "true"
