@@ -21,7 +21,7 @@ from tidegate.build.context import Context, contained, read_ignore
 from tidegate.build.dockerfile import SIZE_LIMIT, Dockerfile, InvalidDockerfile, Problem, parse_dockerfile
 from tidegate.build.executing import Sandbox, StageState, Tools, carry_out, unbuildable
 from tidegate.build.index_settings import IndexSettings
-from tidegate.build.layering import Layers
+from tidegate.build.layering import Layers, Others
 from tidegate.build.plan import Plan, plan, preview
 from tidegate.build.remote import Downloads
 from tidegate.build.request import BuildRequest, check
@@ -61,6 +61,7 @@ class Builder:
         log: Log,
         sandbox: SandboxMaker | None = None,
         whole: WholeMaker | None = None,
+        others: Others | None = None,
     ):
         check(request)
         root = request.root or request.context
@@ -72,7 +73,7 @@ class Builder:
             text = file.read(SIZE_LIMIT + 1)
             self._dockerfile = parse_dockerfile(text, shown)
         context, compiler = Context(folder, read_ignore(folder, path)), Compiler()
-        layers, contents = Layers(store, scratch), Contents(context, scratch)
+        layers, contents = Layers(store, scratch, others), Contents(context, scratch)
         self._tools = Tools(
             store,
             layers,
@@ -108,6 +109,11 @@ class Builder:
             await self._tools.bases.aclose()
             await self._tools.downloads.aclose()
         return [await asyncio.to_thread(self._assemble, platform, key) for platform, key in graph.results.items()]
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The keys of all layers that were asked for, once it is built."""
+        return frozenset(self._tools.layers.used)
 
     @property
     def materials(self) -> list[Material]:

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import resource
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,10 +25,12 @@ from tidegate.build.builder import Builder
 from tidegate.build.contents import Contents
 from tidegate.build.dockerfile import Dockerfile
 from tidegate.build.errors_json import error_json
+from tidegate.build.evicting import budget, evict
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
 from tidegate.build.publish import publish, write_output
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
+from tidegate.build.sharing import Caches, keep
 from tidegate.build.shell.sandboxed import Lines, Settings
 from tidegate.build.store import BuildStore
 from tidegate.oci.client import RegistryClient
@@ -91,9 +94,11 @@ async def build(
             def buildah(dockerfile: Dockerfile, text: str, bases: Bases, contents: Contents) -> Buildah:
                 return Buildah(request, dockerfile, text, store, bases, contents, given, scratch, log)
 
+            caches = Caches(request.cache_from, store, sources, log)
+            others = caches.find if request.cache_from and not request.no_cache else None
             lines = sandbox if request.builder in ("auto", "mixed") else None
             whole = buildah if request.builder == "buildah" else None
-            builder = Builder(request, store, sources, settings, scratch, log, lines, whole)
+            builder = Builder(request, store, sources, settings, scratch, log, lines, whole, others)
             built = await builder.build()
             built += await asyncio.to_thread(attest, built, request, builder.materials, store)
             annotations = request.annotations if request.index_annotations is None else request.index_annotations
@@ -101,6 +106,11 @@ async def build(
             if request.output is not None:
                 name = str(request.tags[0]) if request.tags else None
                 await asyncio.to_thread(write_output, request.output, built, result.index_digest, name, store, scratch)
+            records = {key: one for key in builder.used if (one := store.record("layers", key)) is not None}
+            own = [blob.digest for one in built for blob in one.blobs]
+            await keep(request.cache_to, records, own, store, client, log)
+        disk = shutil.disk_usage(store.root).total
+        await asyncio.to_thread(evict, store, budget(os.environ, disk))
     reach(Step.IMAGE_BUILT)
     return result
 

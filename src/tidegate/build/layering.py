@@ -14,7 +14,7 @@ from tidegate.base.steps import Step, reach
 from tidegate.build.contents import Contents
 from tidegate.build.facts import inodes_from_json, inodes_json
 from tidegate.build.filesystem import Changes, Content, InLayer, Inode
-from tidegate.build.store import BuildStore, key_of
+from tidegate.build.store import BuildStore, Record, key_of
 from tidegate.oci.layers import WHITEOUT_PREFIX, Entry, EntryKind, write_layer
 from tidegate.oci.values import Descriptor
 
@@ -31,6 +31,8 @@ FORMAT = 2
 """Raise it where the same changes would give another layer, or the record of one reads otherwise."""
 
 Entries = Callable[[], Awaitable[list[Entry]]]
+Others = Callable[[str], Awaitable[Record | None]]
+"""Looks a key's layer up in the caches of other machines; what is found is in the store then."""
 
 
 @frozen
@@ -46,15 +48,21 @@ class Made:
 class Layers:
     """Makes layers."""
 
-    def __init__(self, store: BuildStore, scratch: Path):
+    def __init__(self, store: BuildStore, scratch: Path, others: Others | None = None):
         self._store = store
+        self._others = others
+        self.used: set[str] = set()
+        """The keys of all layers that were asked for."""
         self._scratch = scratch
         self._making: dict[str, asyncio.Lock] = {}
 
     async def get(self, key: str, entries: Entries) -> Made:
         """The layer of that key; `entries` is asked for its content only where it must be made."""
         async with self._making.setdefault(key, asyncio.Lock()):
+            self.used.add(key)
             found = self._kept(key)
+            if found is None and self._others is not None and await self._others(key) is not None:
+                found = self._kept(key)
             return found or await self._make(key, await entries())
 
     async def of_changes(self, changes: Changes, contents: Contents) -> Made:

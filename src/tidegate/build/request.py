@@ -21,6 +21,18 @@ BUILDERS = ("auto", "native", "mixed", "buildah")
 
 
 @frozen
+class CacheSpec:
+    """A cache for other machines: `type` is `registry` with a reference in `place`, or `local` with a folder. `mode` is
+    `min` for the layers of the images that are built, `max` for those of all stages.
+    """
+
+    type: str
+    place: str
+    mode: str = "min"
+    ignore_error: bool = False
+
+
+@frozen
 class BuildRequest:
     """One build: a context and a Dockerfile become one index over `platforms`, pushed under every one of `tags`.
 
@@ -57,6 +69,8 @@ class BuildRequest:
     index_annotations: Mapping[str, str] | None = None
     provenance: str = ""
     sbom: bool = False
+    cache_from: tuple[CacheSpec, ...] = ()
+    cache_to: tuple[CacheSpec, ...] = ()
 
     def as_json(self) -> Json:
         """The request as JSON holds it."""
@@ -80,6 +94,8 @@ class BuildRequest:
             "output": self.output,
             "provenance": self.provenance,
             "sbom": self.sbom,
+            "cache_from": [_spec_json(spec) for spec in self.cache_from],
+            "cache_to": [_spec_json(spec) for spec in self.cache_to],
             "index_annotations": None if self.index_annotations is None else dict(self.index_annotations),
         }
 
@@ -106,6 +122,8 @@ class BuildRequest:
             output=value["output"],
             provenance=value["provenance"],
             sbom=value["sbom"],
+            cache_from=tuple(CacheSpec(**spec) for spec in value["cache_from"]),
+            cache_to=tuple(CacheSpec(**spec) for spec in value["cache_to"]),
             index_annotations=value["index_annotations"],
         )
 
@@ -155,6 +173,10 @@ class RegistrySettings:
         return {host: Endpoint(url) for host, url in self.mirrors.items()} | dict(self.endpoints)
 
 
+def _spec_json(spec: CacheSpec) -> Json:
+    return {name: getattr(spec, name) for name in ("type", "place", "mode", "ignore_error")}
+
+
 def _login_json(login: Login) -> Json:
     return {name: getattr(login, name) for name in ("username", "password", "identity_token", "registry_token")}
 
@@ -174,6 +196,23 @@ class BuildResult:
     def from_json(cls, value: Json) -> BuildResult:
         """Read what `as_json` wrote."""
         return cls(value["index_digest"], value["manifests"])
+
+
+def parse_spec(fields: Mapping[str, str], *, writes: bool) -> CacheSpec:
+    """buildx's `type=registry,ref=…`, `type=local,src=…|dest=…` or a reference alone. Raises InvalidInput."""
+    kind = fields.get("type", "registry")
+    names = {"registry": "ref", "local": "dest" if writes else "src"}
+    if kind not in names:
+        raise InvalidInput(f"caches of type {kind!r} are not kept here", remedy="type is registry or local")
+    place = fields.get(names[kind], "")
+    if not place:
+        raise InvalidInput(f"a cache of type {kind} needs {names[kind]}=…")
+    mode = fields.get("mode", "min")
+    if mode not in ("min", "max"):
+        raise InvalidInput(f"a cache's mode is min or max, not {mode!r}")
+    if kind == "registry":
+        place = str(parse(place))
+    return CacheSpec(kind, place, mode, fields.get("ignore-error", "false").lower() == "true")
 
 
 def check(request: BuildRequest) -> None:

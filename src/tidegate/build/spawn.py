@@ -22,8 +22,8 @@ TIMEOUT = 3600.0
 LINE_LIMIT = 1024 * 1024
 OUTPUT_LIMIT = 16 * 1024 * 1024
 _TAIL = 4096
-# A crash test's own variables; see base/steps.py.
-_PASSED = ("TIDEGATE_KILL_AT", "TIDEGATE_KILL_PID")
+# A crash test's own variables, see base/steps.py; and the cache's size.
+_PASSED = ("TIDEGATE_KILL_AT", "TIDEGATE_KILL_PID", "TIDEGATE_BUILD_CACHE_SIZE")
 
 Log = Callable[[str], None]
 

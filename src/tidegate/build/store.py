@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,35 @@ class BuildStore:
         return self._blobs / check_digest(digest).removeprefix("sha256:")
 
     def has_blob(self, descriptor: Descriptor) -> bool:
-        """Whether the blob is there with its whole size."""
+        """Whether the blob is there, whole and with the bytes of its digest; one with others is removed. That it is
+        used is noted in its time of access.
+
+        Its bytes are read once for as long as its file stays the same. Blocks.
+        """
+        path = self.blob_path(descriptor.digest)
         try:
-            return self.blob_path(descriptor.digest).stat().st_size == descriptor.size
+            status = path.stat()
+            stamp = f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
+            if status.st_size != descriptor.size:
+                return False
+            if not self._is_known(descriptor.digest, stamp):
+                if _digest_of_file(path) != descriptor.digest:
+                    path.unlink(missing_ok=True)
+                    return False
+                write_whole(self._stamp_path(descriptor.digest), stamp.encode())
+            os.utime(path, ns=(time.time_ns(), status.st_mtime_ns))
         except FileNotFoundError:
             return False
+        return True
+
+    def _is_known(self, digest: str, stamp: str) -> bool:
+        try:
+            return self._stamp_path(digest).read_text() == stamp
+        except (FileNotFoundError, UnicodeDecodeError):
+            return False
+
+    def _stamp_path(self, digest: str) -> Path:
+        return self.root / "verified" / digest.removeprefix("sha256:")
 
     def read_blob(self, digest: str) -> bytes:
         """A small blob's bytes, such as a manifest's."""
@@ -51,9 +76,8 @@ class BuildStore:
     def put_blob(self, data: bytes) -> str:
         """Keep `data` and give its digest."""
         digest = digest_of(data)
-        target = self.blob_path(digest)
-        if not target.exists():
-            write_whole(target, data)
+        if not self.has_blob(Descriptor("application/octet-stream", digest, len(data))):
+            write_whole(self.blob_path(digest), data)
         return digest
 
     def adopt_blob(self, path: Path, digest: str) -> Path:
@@ -100,6 +124,11 @@ class BuildStore:
 
     def _record_path(self, kind: str, key: str) -> Path:
         return self.root / kind / f"{key}.json"
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 @contextlib.contextmanager

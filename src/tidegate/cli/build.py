@@ -59,6 +59,8 @@ _WIDTH = 100  # of a line that is explained
     help="List its packages (SPDX).  [default: false]",
 )
 @click.option("--network", type=click.Choice(["host", "none"]), default="host", help="What a RUN that runs reaches.")
+@click.option("--cache-from", "cache_from", multiple=True, metavar="REF|type=…", help="Take layers there. Repeatable.")
+@click.option("--cache-to", "cache_to", multiple=True, metavar="REF|type=…", help="Keep layers there. Repeatable.")
 @click.option("--no-cache", is_flag=True, help="Use nothing of what was built before.")
 @click.option("--metadata-file", type=click.Path(path_type=Path), help="Write what was built there, as JSON.")
 @click.option("--iidfile", type=click.Path(path_type=Path), help="Write the image's digest there.")
@@ -129,6 +131,8 @@ def _request(
         no_cache=given["no_cache"],
         network=given["network"],
         provenance=inputs.provenance(given["provenance"]),
+        cache_from=inputs.caches(given["cache_from"], "cache-from"),
+        cache_to=inputs.caches(given["cache_to"], "cache-to"),
         sbom=inputs.switch(given["sbom"], "sbom"),
         output=None if output is None else _absolute(output),
     )

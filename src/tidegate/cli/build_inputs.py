@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, NotFound
+from tidegate.build.request import CacheSpec, parse_spec
 from tidegate.kinds.platform import Platform
 
 SECRET_LIMIT = 500 * 1024
@@ -117,6 +119,15 @@ def provenance(text: str) -> str:
     if found is None:
         raise InvalidInput(f"--provenance {text!r} is unknown", remedy="true, false, mode=min or mode=max")
     return found
+
+
+def caches(given: Iterable[str], flag: str) -> tuple[CacheSpec, ...]:
+    """`--cache-from` and `--cache-to`; a folder is as seen from here. Raises InvalidInput."""
+    found = []
+    for text in given:
+        spec = parse_spec(fields(text, flag) if "=" in text else {"ref": text}, writes=flag == "cache-to")
+        found.append(replace(spec, place=str(Path(spec.place).absolute())) if spec.type == "local" else spec)
+    return tuple(found)
 
 
 def switch(text: str, flag: str) -> bool:

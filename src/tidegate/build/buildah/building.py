@@ -145,6 +145,7 @@ class Buildah:
         try:
             await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
             os.utime(descriptor)
+            os.ftruncate(descriptor, 0)  # its size will be another one; see evicting.py
             yield folder
         finally:
             os.close(descriptor)

@@ -106,6 +106,7 @@ class Giver:
             except BlockingIOError:
                 folder = self.scratch / f"cache-{number}"
             os.utime(descriptor)
+            os.ftruncate(descriptor, 0)  # its size will be another one; see evicting.py
             if not folder.exists():
                 folder.mkdir(exist_ok=True)
                 self._own(folder, mount, "0755")
