@@ -30,8 +30,8 @@ from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers
 from tidegate.build.publish import publish, write_output
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
+from tidegate.build.sandboxing.sandboxed import Lines, Settings
 from tidegate.build.sharing import Caches, keep
-from tidegate.build.shell.sandboxed import Lines, Settings
 from tidegate.build.store import BuildStore
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.credentials import Credentials

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from tidegate.base.frozen import frozen
 from tidegate.build.dockerfile import Dockerfile, InvalidDockerfile
 from tidegate.build.plan import Plan
-from tidegate.build.shell.emulation import runs_natively
+from tidegate.build.sandboxing.emulation import runs_natively
 from tidegate.build.stages import StageGraph, StageKey
 from tidegate.build.steps import Configure, NeedsShell
 from tidegate.kinds.platform import Platform

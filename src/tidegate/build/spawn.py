@@ -35,7 +35,7 @@ def child_argv(builder: str = "native") -> list[str]:
     argv = [sys.executable, "-P", "-m", "tidegate.build.child"]
     if builder == "native" or os.geteuid() == 0:
         return argv
-    from tidegate.build.shell.users import namespace_argv  # noqa: PLC0415 - root needs none of it
+    from tidegate.build.sandboxing.users import namespace_argv  # noqa: PLC0415 - root needs none of it
 
     try:
         return namespace_argv(argv)

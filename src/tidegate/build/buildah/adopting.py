@@ -15,7 +15,7 @@ from tidegate.build.bases import Foundation
 from tidegate.build.buildah.command import STUB, is_ours
 from tidegate.build.layering import LEVEL, MTIME
 from tidegate.build.request import BuildRequest
-from tidegate.build.shell.difference import MOMENTARY
+from tidegate.build.sandboxing.difference import MOMENTARY
 from tidegate.build.store import BuildStore, key_of
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.platform import Platform

@@ -26,10 +26,10 @@ from tidegate.build.buildah.adopting import adopt_image
 from tidegate.build.contents import Contents
 from tidegate.build.dockerfile import Dockerfile, InvalidDockerfile, Problem
 from tidegate.build.request import BuildRequest
-from tidegate.build.shell.emulation import emulator_for
-from tidegate.build.shell.output import follow
-from tidegate.build.shell.sandboxed import Settings, context_files, materialise
-from tidegate.build.shell.users import Users, confined_argv, find_users
+from tidegate.build.sandboxing.emulation import emulator_for
+from tidegate.build.sandboxing.output import follow
+from tidegate.build.sandboxing.sandboxed import Settings, context_files, materialise
+from tidegate.build.sandboxing.users import Users, confined_argv, find_users
 from tidegate.build.stages import SCRATCH, StageGraph, StageKey, froms, origin_of
 from tidegate.build.store import BuildStore
 from tidegate.kinds.platform import Platform

@@ -21,14 +21,14 @@ from tidegate.base.masking import Masker
 from tidegate.base.sandbox import SETUP_FAILED, Bind, OverlayRoot, Sandbox, argv, environment
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import MTIME
-from tidegate.build.shell.accounts import account
-from tidegate.build.shell.difference import Difference
-from tidegate.build.shell.emulation import emulator_for
-from tidegate.build.shell.mounts import CACHES, Giver, Mounted, Origins, described
-from tidegate.build.shell.output import Log, follow
-from tidegate.build.shell.reaching import Reach, reach
-from tidegate.build.shell.roots import Roots, Stack, chain_of
-from tidegate.build.shell.users import Users
+from tidegate.build.sandboxing.accounts import account
+from tidegate.build.sandboxing.difference import Difference
+from tidegate.build.sandboxing.emulation import emulator_for
+from tidegate.build.sandboxing.mounts import CACHES, Giver, Mounted, Origins, described
+from tidegate.build.sandboxing.output import Log, follow
+from tidegate.build.sandboxing.reaching import Reach, reach
+from tidegate.build.sandboxing.roots import Roots, Stack, chain_of
+from tidegate.build.sandboxing.users import Users
 from tidegate.build.steps import Command
 from tidegate.build.store import BuildStore, key_of
 from tidegate.kinds.platform import Platform

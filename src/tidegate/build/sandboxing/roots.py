@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tidegate.base.errors import AlreadyExists, InvalidInput
 from tidegate.base.frozen import frozen
-from tidegate.build.shell.users import Users
+from tidegate.build.sandboxing.users import Users
 from tidegate.oci.unpack import Faithful, LayerFile, unpack_image
 
 FOLDER = "roots"

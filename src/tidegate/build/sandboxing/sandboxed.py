@@ -18,9 +18,9 @@ from tidegate.build.executing import StageState
 from tidegate.build.filesystem import Filesystem, Inode
 from tidegate.build.index_settings import IndexSettings
 from tidegate.build.layering import Layers, Made
-from tidegate.build.shell.output import Log
-from tidegate.build.shell.running import Line, Ran, Shell
-from tidegate.build.shell.users import find_users
+from tidegate.build.sandboxing.output import Log
+from tidegate.build.sandboxing.running import Line, Ran, Shell
+from tidegate.build.sandboxing.users import find_users
 from tidegate.build.steps import Mount, NeedsShell
 from tidegate.build.store import BuildStore, key_of
 from tidegate.oci.layers import Entry, EntryKind
