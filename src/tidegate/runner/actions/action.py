@@ -37,10 +37,18 @@ class Inputs:
 
 
 class Build(Protocol):
-    """Builds and pushes an image, in a child process. `settings` carry the logins of this one build."""
+    """Builds and pushes an image, in a child process. `settings` carry the logins of this one build, `secrets` are what
+    its lines may be given.
+    """
 
     async def __call__(
-        self, request: BuildRequest, settings: RegistrySettings, log: Callable[[str], None], /
+        self,
+        request: BuildRequest,
+        settings: RegistrySettings,
+        log: Callable[[str], None],
+        /,
+        *,
+        secrets: Mapping[str, bytes] | None = None,
     ) -> BuildResult: ...
 
 

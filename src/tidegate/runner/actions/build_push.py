@@ -26,6 +26,7 @@ from tidegate.kinds.reference import Reference, parse
 from tidegate.oci.auth import Endpoint
 from tidegate.oci.credentials import Login
 from tidegate.runner.actions.action import Call, Inputs, Outputs
+from tidegate.runner.actions.build_inputs import build_caches, build_secrets
 from tidegate.runner.folder import remove
 from tidegate.runner.layout import TEMP
 from tidegate.runner.request import PushedImage
@@ -44,27 +45,22 @@ class BuildPush:
         "docker/build-push-action",
         known={
             "context": "", "file": "", "platforms": "", "push": "false", "tags": "", "labels": "", "annotations": "",
-            "build-args": "", "target": "",
+            "build-args": "", "target": "", "cache-from": "", "cache-to": "", "no-cache": "false", "provenance": "",
+            "sbom": "", "secrets": "", "secret-envs": "", "secret-files": "", "network": "",
         },
-        accepted=frozenset({
-            "builder", "cache-from", "cache-to", "cgroup-parent", "github-token", "no-cache", "provenance", "pull",
-            "sbom", "shm-size", "ulimit",
-        }),
+        accepted=frozenset({"builder", "cgroup-parent", "github-token", "pull", "shm-size", "ulimit"}),
         refused={
             "add-hosts": "a build reaches no host",
             "allow": "a build gets no entitlements",
-            "attests": "no attestations are made",
+            "attests": "write sbom and provenance",
             "build-contexts": "a build has one context",
             "call": "images are only built",
             "load": "there is no Docker to load the image into",
-            "network": "a build has no network of its own",
             "no-cache-filters": "there is no cache of stages",
             "outputs": "images only go to a registry",
-            "secret-envs": "a build gets no secrets",
-            "secret-files": "a build gets no secrets",
-            "secrets": "a build gets no secrets",
             "ssh": "a build gets no keys",
         },
+        secret=frozenset({"secrets"}),
     )  # fmt: skip
 
     async def run(self, call: Call) -> Outputs:
@@ -73,9 +69,10 @@ class BuildPush:
         push = call.flag("push")
         if push and not tags:
             raise InvalidInput("tags are required where push is true", where=call.where)
-        async with _context(call) as place:
+        async with _context(call) as place, build_caches(call) as caches:
             request = await _request(call, place, tags if push else ())
-            result = await _build(call, request)
+            request = replace(request, cache_from=caches.reads, cache_to=caches.writes)
+            result = await _build(call, request, build_secrets(call))
         if push:
             await _record(call, request, result)
         return _outputs(tags, result)
@@ -177,7 +174,23 @@ async def _request(call: Call, place: _Place, tags: tuple[Reference, ...]) -> Bu
         build_args=_pairs(call, "build-args"),
         target=call.text("target") or None,
         bases=call.services.bases,
+        no_cache=call.flag("no-cache"),
+        provenance=_provenance_mode(call),
+        sbom=call.text("sbom").lower() == "true",
+        network=_network(call),
     )
+
+
+def _provenance_mode(call: Call) -> str:
+    text = call.text("provenance").lower()
+    return "max" if "mode=max" in text else "min" if text == "true" or "mode=min" in text else ""
+
+
+def _network(call: Call) -> str:
+    text = call.text("network") or "default"
+    if text not in ("default", "none", "host"):
+        raise InvalidInput(f"a build's network is default, host or none, not {text!r}", where=call.where)
+    return "none" if text == "none" else "host"
 
 
 async def _commit_time(call: Call) -> int:
@@ -224,7 +237,7 @@ def settings(
     return RegistrySettings(answered, foreign, mirrors or {})
 
 
-async def _build(call: Call, request: BuildRequest) -> BuildResult:
+async def _build(call: Call, request: BuildRequest, secrets: Mapping[str, bytes]) -> BuildResult:
     """Build in a child, its lines in the log as they come; those about a platform are progress too."""
     bench = call.bench
     services, token = call.services, str(bench.github.get("token", ""))
@@ -232,7 +245,7 @@ async def _build(call: Call, request: BuildRequest) -> BuildResult:
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     telling = asyncio.create_task(_tell(call, lines, tuple(str(platform) for platform in request.platforms)))
     try:
-        return await services.build(request, reach, lines.put_nowait)
+        return await services.build(request, reach, lines.put_nowait, secrets=secrets)
     except Denied as error:
         raise _denied(call, request, error) from error
     finally:
