@@ -6,7 +6,7 @@
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cluster, demo, lint, scan, select, start, update, workflow
+from benchmarks import build, cluster, demo, lint, scan, select, start, update, workflow
 
 ALL = {
     "help": start.measure,
@@ -15,6 +15,7 @@ ALL = {
     "update": update.measure,
     "lint": lint.measure,
     "workflow": workflow.measure,
+    "build": build.measure,
     "demo": demo.measure,
     "cluster": cluster.measure,
 }

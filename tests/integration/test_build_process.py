@@ -83,7 +83,7 @@ def children_of(pid: int) -> list[int]:
 
 
 async def test_a_cancelled_build_leaves_no_process(request_of: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spawn, "child_argv", lambda: ["sleep", "600"])
+    monkeypatch.setattr(spawn, "child_argv", lambda *_: ["sleep", "600"])
     before = set(children_of(os.getpid()))
     task = asyncio.create_task(build_image(request_of, NO_REGISTRY, print))
     while not (mine := set(children_of(os.getpid())) - before):  # noqa: ASYNC110 - a birth sets no event of ours
@@ -95,16 +95,16 @@ async def test_a_cancelled_build_leaves_no_process(request_of: BuildRequest, mon
 
 
 async def test_a_build_that_takes_too_long_is_ended(request_of: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spawn, "child_argv", lambda: ["sleep", "600"])
+    monkeypatch.setattr(spawn, "child_argv", lambda *_: ["sleep", "600"])
     with pytest.raises(CommandFailed, match=r"ended after 0\.2 s"):
         await build_image(request_of, NO_REGISTRY, print, timeout=0.2)
 
 
 async def test_a_child_that_dies_says_its_last_words(request_of: BuildRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spawn, "child_argv", lambda: ["sh", "-c", "cat >/dev/null; echo one; echo two >&2; exit 3"])
+    monkeypatch.setattr(spawn, "child_argv", lambda *_: ["sh", "-c", "cat >/dev/null; echo one; echo two >&2; exit 3"])
     with pytest.raises((CommandFailed, LimitExceeded)):
         await build_image(request_of, NO_REGISTRY, print)
-    monkeypatch.setattr(spawn, "child_argv", lambda: ["sh", "-c", "cat >/dev/null; echo two >&2; exit 3"])
+    monkeypatch.setattr(spawn, "child_argv", lambda *_: ["sh", "-c", "cat >/dev/null; echo two >&2; exit 3"])
     with pytest.raises(CommandFailed, match="ended with 3: two"):
         await build_image(request_of, NO_REGISTRY, print)
 
@@ -125,7 +125,7 @@ async def test_a_build_killed_at_a_step_comes_to_the_same_digest_afterwards(
 def test_a_build_dies_with_its_parent(request_of: BuildRequest) -> None:
     program = (
         "import asyncio, sys\nfrom tidegate.build import spawn\nfrom tidegate.build.request import *\n"
-        "spawn.child_argv = lambda: ['sleep', '600']\n"
+        "spawn.child_argv = lambda *_: ['sleep', '600']\n"
         f"r = BuildRequest.from_json({request_of.as_json()!r})\n"
         "asyncio.run(spawn.build_image(r, RegistrySettings(), print))\n"
     )

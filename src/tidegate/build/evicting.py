@@ -1,7 +1,8 @@
 """Keeps the builds' cache within its budget: what is longest unused goes, and never what a build may be using. Blocks.
 
-Every use of a blob says so in its time of access (BuildStore.has_blob), every use of a folder in its lock's. A build
-that is under way has a scratch folder since it began: nothing that was used after that is touched, nor a locked folder.
+Every use of a blob says so in its time of access (BuildStore.has_blob), every use of a folder in its lock's time of
+change. A build that is under way has a scratch folder since it began: nothing that was used after that is touched, nor
+a locked folder.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ def note_size(lock: Path, folder: Path) -> None:
         for name in files:
             with contextlib.suppress(OSError):
                 size += os.lstat(os.path.join(path, name)).st_blocks * 512  # noqa: PTH118 - many files
+    used = lock.stat().st_mtime
     lock.write_text(str(size))
+    os.utime(lock, (used, used))
 
 
 def _all(root: Path) -> Iterator[Kept]:
@@ -88,11 +91,11 @@ def _all(root: Path) -> Iterator[Kept]:
         for lock in _listed(root / place):
             if lock.suffix == ".lock":
                 folder = lock.with_suffix("")
-                text = lock.read_text()
+                used, text = lock.stat().st_mtime, lock.read_text()
                 if not text and folder.exists():
                     note_size(lock, folder)
                     text = lock.read_text()
-                yield Kept(lock.stat().st_atime, int(text or 0), folder, lock)
+                yield Kept(used, int(text or 0), folder, lock)
 
 
 def _listed(folder: Path) -> list[Path]:
