@@ -187,7 +187,7 @@ class Builder:
         self.root = os.open(path, os.O_PATH | os.O_DIRECTORY)
         self.mount_system()
         for target, size, mode in self.plan["tmpfs"]:
-            self.tmpfs(target, f"size={size},mode={mode:o}")
+            self.tmpfs(target, f"size={size},mode={mode:o},uid={self.owner},gid={self.owner}")
         for descriptor, (_, target, read_only) in zip(self.sources, self.plan["binds"], strict=True):
             self.bind(
                 descriptor, target, (MOUNT_ATTR_RDONLY if read_only else 0) | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
