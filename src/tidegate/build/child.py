@@ -12,16 +12,16 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tidegate.base.errors import TidegateError
 from tidegate.base.process import die_with_parent
 from tidegate.base.steps import Step, reach
-from tidegate.build.attesting.attaching import attest
+from tidegate.build.assemble import Built
 from tidegate.build.bases import Bases
-from tidegate.build.buildah.building import Buildah
-from tidegate.build.builder import Builder
+from tidegate.build.builder import Builder, Whole
 from tidegate.build.contents import Contents
 from tidegate.build.dockerfile import Dockerfile
 from tidegate.build.errors_json import error_json
@@ -31,7 +31,6 @@ from tidegate.build.layering import Layers
 from tidegate.build.publish import publish, write_output
 from tidegate.build.request import BuildRequest, BuildResult, RegistrySettings
 from tidegate.build.sandboxing.sandboxed import Lines, Settings
-from tidegate.build.sharing import Caches, keep
 from tidegate.build.store import BuildStore
 from tidegate.oci.client import RegistryClient
 from tidegate.oci.credentials import Credentials
@@ -87,32 +86,71 @@ async def build(
     with store.scratch() as scratch:
         async with client, sources:
             given = Settings(settings, os.environ, secrets or {}, request.network, not request.no_cache)
-
-            def sandbox(layers: Layers, contents: Contents) -> Lines:
-                return Lines(given, store, scratch, layers, contents, log)
-
-            def buildah(dockerfile: Dockerfile, text: str, bases: Bases, contents: Contents) -> Buildah:
-                return Buildah(request, dockerfile, text, store, bases, contents, given, scratch, log)
-
-            caches = Caches(request.cache_from, store, sources, log)
-            others = caches.find if request.cache_from and not request.no_cache else None
-            lines = sandbox if request.builder in ("auto", "mixed") else None
-            whole = buildah if request.builder == "buildah" else None
-            builder = Builder(request, store, sources, settings, scratch, log, lines, whole, others)
+            builder = _builder(request, store, sources, given, scratch, log)
             built = await builder.build()
-            built += await asyncio.to_thread(attest, built, request, builder.materials, store)
+            if request.sbom or request.provenance:
+                built += await asyncio.to_thread(_attested, built, request, builder, store)
             annotations = request.annotations if request.index_annotations is None else request.index_annotations
             result = await publish(built, request.tags, annotations, store, client)
             if request.output is not None:
                 name = str(request.tags[0]) if request.tags else None
                 await asyncio.to_thread(write_output, request.output, built, result.index_digest, name, store, scratch)
-            records = {key: one for key in builder.used if (one := store.record("layers", key)) is not None}
-            own = [blob.digest for one in built for blob in one.blobs]
-            await keep(request.cache_to, records, own, store, client, log)
+            if request.cache_to:
+                await _share(request, builder, built, store, client, log)
         disk = shutil.disk_usage(store.root).total
         await asyncio.to_thread(evict, store, budget(os.environ, disk))
     reach(Step.IMAGE_BUILT)
     return result
+
+
+def _builder(
+    request: BuildRequest,
+    store: BuildStore,
+    sources: RegistryClient,
+    given: Settings,
+    scratch: Path,
+    log: Callable[[str], None],
+) -> Builder:
+    """The builder that is asked for; what few builds need is imported for them alone."""
+
+    def sandbox(layers: Layers, contents: Contents) -> Lines:
+        return Lines(given, store, scratch, layers, contents, log)
+
+    def buildah(dockerfile: Dockerfile, text: str, bases: Bases, contents: Contents) -> Whole:
+        from tidegate.build.buildah.building import Buildah  # noqa: PLC0415
+
+        return Buildah(request, dockerfile, text, store, bases, contents, given, scratch, log)
+
+    others = None
+    if request.cache_from and not request.no_cache:
+        from tidegate.build.sharing import Caches  # noqa: PLC0415
+
+        others = Caches(request.cache_from, store, sources, log).find
+    lines = sandbox if request.builder in ("auto", "mixed") else None
+    whole = buildah if request.builder == "buildah" else None
+    return Builder(request, store, sources, given.index, scratch, log, lines, whole, others)
+
+
+def _attested(built: Sequence[Built], request: BuildRequest, builder: Builder, store: BuildStore) -> list[Built]:
+    from tidegate.build.attesting.attaching import attest  # noqa: PLC0415 - few builds ask for statements
+
+    return attest(built, request, builder.materials, store)
+
+
+async def _share(
+    request: BuildRequest,
+    builder: Builder,
+    built: Sequence[Built],
+    store: BuildStore,
+    client: RegistryClient,
+    log: Callable[[str], None],
+) -> None:
+    """Keep the layers that the build used for other machines."""
+    from tidegate.build.sharing import keep  # noqa: PLC0415 - few builds do
+
+    records = {key: one for key in builder.used if (one := store.record("layers", key)) is not None}
+    own = [blob.digest for one in built for blob in one.blobs]
+    await keep(request.cache_to, records, own, store, client, log)
 
 
 def _say(value: dict[str, Any]) -> None:

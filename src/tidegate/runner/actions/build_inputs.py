@@ -7,14 +7,12 @@ import contextlib
 import csv
 import hashlib
 import secrets
-import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, NotFound, TidegateError
 from tidegate.base.frozen import frozen
 from tidegate.build.request import CacheSpec, parse_spec
-from tidegate.oci.unpack import LayerFile, unpack_layer
 from tidegate.runner.actions.action import Call
 from tidegate.runner.caches import Caches, Wanted
 from tidegate.runner.folder import remove
@@ -150,6 +148,8 @@ async def _lay_down(call: Call, fields: dict[str, str], target: Path) -> bool:
 
 def _unpacked(caches: Caches, wanted: Wanted, target: Path) -> bool:
     """The archive is one that `_keep` wrote, of this program's own files."""
+    from tidegate.oci.unpack import LayerFile, unpack_layer  # noqa: PLC0415 - few builds have such a cache
+
     cache = caches.find(wanted)
     if cache is None:
         return False
@@ -174,6 +174,8 @@ async def _keep(call: Call, fields: dict[str, str], place: Path) -> None:
 
 def _save(caches: Caches, repository: str, scope: str, key: str, place: Path) -> None:
     """Under a key that says what is in it: the same cache is kept once."""
+    import tarfile  # noqa: PLC0415 - few builds have such a cache
+
     name = key + hashlib.sha256((place / "index.json").read_bytes()).hexdigest()[:32]
     if caches.has(repository, scope, name, _VERSION):
         return
