@@ -43,6 +43,8 @@ def full(schema: Any) -> Any:
         if "properties" in schema:
             return {name: full(field) for name, field in schema["properties"].items()}
         return {"one": full(schema.get("additionalProperties") or {"type": "string"})}
+    if schema.get("x-kubernetes-int-or-string"):
+        return "512Mi"
     if kind == "array":
         return [full(schema["items"])]
     if kind == "string":

@@ -141,6 +141,9 @@ REFUSED = [
     ("Receiver", ["resources"], [{"kind": "ImageRepository", "name": ""}], "spec.resources[0].name"),
     ("Runner", ["repository"], "nobody", "spec.repository"),
     ("Runner", ["maxJobs"], 0, "spec.maxJobs"),
+    ("Runner", ["resources", "limits"], {"memory": "lots"}, "spec.resources.limits.memory"),
+    ("Runner", ["resources", "limits"], {"cpu": True}, "spec.resources.limits.cpu"),
+    ("Runner", ["timeout"], "soon", "spec.timeout"),
 ]
 
 
