@@ -9,8 +9,9 @@ from tidegate.engine.manual_clock import ManualClock
 from tidegate.forge.open_requests import OpenRequest
 from tidegate.git.mirror import Mirrors
 from tidegate.kinds.runner import Runner
+from tidegate.kinds.workflow_run import WorkflowRun
 from tidegate.runner import request_watch
-from tidegate.runner.request_runs import handled_heads, request_changes
+from tidegate.runner.request_runs import handled_heads, is_of_forge, request_changes
 from tidegate.runner.request_watch import RequestWatch
 
 A, B = "ab" * 20, "cd" * 20
@@ -134,3 +135,15 @@ def test_what_could_not_be_handled_stays_as_it_was():
     known = {"1": A, "2": A, "5": A}
     heads = handled_heads(known, [one(1, B), one(2, B), one(3, B), one(4, B)], {2: "ef" * 20}, frozenset({1, 3}))
     assert heads == {"1": A, "2": "ef" * 20, "4": B, "5": None}
+
+
+def test_a_run_that_lacks_what_a_forge_tells_is_one_by_hand():
+    def run(**cause):
+        obj = {"apiVersion": "tidegate.dev/v1alpha1", "kind": "WorkflowRun", "metadata": {"name": "r"}}
+        spec = {"repository": "a/b", "workflow": "ci.yaml", "event": "pull_request", "cause": cause}
+        return WorkflowRun.from_object({**obj, "spec": spec})
+
+    assert is_of_forge(run(number="7", action="opened", head=A, base=B))
+    assert not is_of_forge(run(number="7", action="opened", head=A))
+    assert not is_of_forge(run(number="x", action="opened", head=A, base=B))
+    assert not is_of_forge(run())

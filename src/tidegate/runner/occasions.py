@@ -11,7 +11,7 @@ from tidegate.base.frozen import frozen
 from tidegate.git.repository import Repository
 from tidegate.kinds.workflow_run import WorkflowRun
 from tidegate.runner.pushes import RefChange, base_payload, push_payload
-from tidegate.runner.request_runs import request_payload
+from tidegate.runner.request_runs import is_of_forge, request_payload
 from tidegate.workflow.inputs import dispatched_inputs, event_inputs
 from tidegate.workflow.model import PullRequestTrigger, Workflow
 from tidegate.workflow.resolve import Scope
@@ -43,7 +43,7 @@ async def occasion(repository: Repository, run: WorkflowRun, workflow: Workflow,
             payload = await base_payload(repository, run.repository)
             payload |= {"inputs": event_inputs(inputs), "ref": run.ref, "workflow": run.workflow}
             return Occasion(Event(run.event, ref=run.ref, after=run.commit, message=message, payload=payload), inputs)
-        case "pull_request" if run.cause.get("number"):
+        case "pull_request" if is_of_forge(run):
             event = await request_event(repository, run)
             github = {"ref_name": f"{run.cause['number']}/merge", "base_ref": run.base}
             return Occasion(event, github={**github, "head_ref": run.cause.get("branch", "")})

@@ -125,6 +125,12 @@ def cause_of_request(change: RequestChange, brought: Brought) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def is_of_forge(run: WorkflowRun) -> bool:
+    """Whether a run is of a request on a forge, with all that this takes; else it was asked for by hand."""
+    cause = run.cause
+    return cause.get("number", "").isdecimal() and all(cause.get(name) for name in ("action", "head", "base"))
+
+
 def request_payload(run: WorkflowRun, common: Mapping[str, Any]) -> dict[str, Any]:
     """`github.event` of a request on a forge; `common` is what every payload has."""
     cause, repository = run.cause, common["repository"]

@@ -38,6 +38,7 @@ from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.report import JobReport
 from tidegate.runner.repositories import Repositories, runner_of
 from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest, PushedImage
+from tidegate.runner.request_runs import is_of_forge
 from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
@@ -197,7 +198,7 @@ class WorkflowRunController:
         if run.cause.get("fork") and runner.isolation == "none":
             message = "the request of a fork is a stranger's program, and does not run without isolation"
             raise Denied(message, remedy=f"leave spec.isolation of the Runner {runner.key.name} out")
-        if run.cause.get("number") and self._watch is not None:
+        if is_of_forge(run) and self._watch is not None:
             await self._watch.restore(ctx.store, runner, run, repository)
         linked, pins = await planned(
             repository,
