@@ -8,48 +8,39 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from tidegate.base.disk import disk_error, is_full
-from tidegate.base.errors import Conflict, Denied, InvalidInput, LimitExceeded, NotFound, TidegateError
-from tidegate.base.frozen import frozen
+from tidegate.base.errors import Conflict, LimitExceeded, NotFound, TidegateError
 from tidegate.base.steps import Step, reach
 from tidegate.engine.outcome import Context, Handled, Outcome, Trigger
 from tidegate.engine.ports import Jobs
-from tidegate.engine.secrets import read_secret
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of
-from tidegate.kinds.runner import Runner
-from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE, WorkflowRun
+from tidegate.kinds.workflow_run import COMPLETED, GROUP, IN_PROGRESS, KIND, TITLE
 from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.asking import is_asked_again, keeps_what_succeeded
-from tidegate.runner.borrowing import Borrowing, host_of, planned
+from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
-from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
 from tidegate.runner.logs import RunLogs
-from tidegate.runner.names import PROBLEMS, RERUN, of_repository, run_id
-from tidegate.runner.occasions import occasion
-from tidegate.runner.pins import Pin, Pins
+from tidegate.runner.names import RERUN, of_repository
+from tidegate.runner.pins import Pin
 from tidegate.runner.places import Places
+from tidegate.runner.preparing import Prepared, Preparing
 from tidegate.runner.progress import JobProgress, RunProgress
 from tidegate.runner.report import JobReport
 from tidegate.runner.repositories import Repositories, runner_of
 from tidegate.runner.request import CANCELLED, FAILURE, SUCCESS, JobOutcome, JobRequest, PushedImage
-from tidegate.runner.request_runs import is_of_forge
 from tidegate.runner.request_watch import RequestWatch
 from tidegate.runner.requested import is_admitted
 from tidegate.runner.retention import KEPT, superfluous
 from tidegate.runner.run import Carry, JobOrder, RunExecution
 from tidegate.runner.token import scopes
-from tidegate.workflow.model import Workflow
-from tidegate.workflow.plan import Group, Plan, plan
-from tidegate.workflow.resolve import Scope
+from tidegate.workflow.plan import Group
 
 TOKEN_MARGIN = 900.0
-SECRET_LIMIT = 64 * 1024
 # A run that brings the process down each time must not do so for ever.
 MOST_INTERRUPTIONS = 30
 _INTERRUPTED = "see why Tidegate ended (memory?), then annotate the run with tidegate.dev/rerun"
@@ -62,18 +53,6 @@ class Tokens(Protocol):
     def issue(self, subject: str, scopes: Sequence[str], lifetime_s: float) -> str: ...
 
     def revoke(self, token: str) -> None: ...
-
-
-@frozen
-class _Prepared:
-    """A run that can begin."""
-
-    run: WorkflowRun
-    runner: Runner
-    plan: Plan
-    contexts: Mapping[str, Any]
-    secrets: Mapping[str, str]
-    pins: tuple[Pin, ...] = ()
 
 
 class WorkflowRunController:
@@ -106,13 +85,10 @@ class WorkflowRunController:
         self._logs = logs
         self._feed = feed
         self._tokens = tokens
-        self._repositories = repositories
         self._borrowing = borrowing
-        self._server_url = server_url
         self._kept = kept
         self._artifacts = artifacts
-        self._lacking = lacking
-        self._watch = watch
+        self._preparing = Preparing(repositories, borrowing, server_url, lacking, watch)
         self._places = Places()
         self._groups = Groups()
 
@@ -158,7 +134,8 @@ class WorkflowRunController:
                 if progress.interrupted > MOST_INTERRUPTIONS:
                     raise LimitExceeded(f"it was interrupted {progress.interrupted} times", remedy=_INTERRUPTED)
                 known = {pin.key: pin for pin in progress.pins}
-                prepared = await self._prepare(obj, ctx, known) if is_admitted(obj) or not cancelled.is_set() else None
+                wanted = is_admitted(obj) or not cancelled.is_set()
+                prepared = await self._preparing.prepare(obj, ctx, known) if wanted else None
             except TidegateError as error:
                 await progress.complete(FAILURE, error.explain())
             else:
@@ -184,61 +161,8 @@ class WorkflowRunController:
         for line in text.splitlines():
             self._feed.say(Progress(name, line, level=level))
 
-    async def _prepare(self, obj: Object, ctx: Context, known: Pins) -> _Prepared:
-        """Everything that a run needs to begin; `known` are the commits that an attempt before has taken from other
-        repositories. Raises what keeps it from running.
-        """
-        if problems := annotation(obj, PROBLEMS):
-            raise InvalidInput(problems)
-        run = WorkflowRun.from_object(obj)
-        runner = await runner_of(ctx.store, run.key.namespace, run.repository)
-        repository = await self._repositories(runner)
-        if repository is None:
-            raise NotFound(f"the repository {run.repository} is not here: neither hosted nor a GitRepository's mirror")
-        if run.cause.get("fork") and runner.isolation == "none":
-            message = "the request of a fork is a stranger's program, and does not run without isolation"
-            raise Denied(message, remedy=f"leave spec.isolation of the Runner {runner.key.name} out")
-        if is_of_forge(run) and self._watch is not None:
-            await self._watch.restore(ctx.store, runner, run, repository)
-        linked, pins = await planned(
-            repository,
-            run.commit,
-            run.workflow,
-            borrowing=self._borrowing,
-            host=await host_of(runner, ctx.store, self._borrowing.default_url, trusted=not run.cause.get("fork")),
-            known=known,
-            name=run.repository,
-            lacking=self._lacking,
-        )
-        workflow = linked.workflow
-        facts, variables = self._facts(obj, run, workflow), dict(runner.variables)
-        scope = Scope({"github": github_context(facts), "inputs": {}, "vars": variables})
-        found = await occasion(repository, run, workflow, scope)
-        github = {**github_context(replace(facts, event=found.event.payload)), **found.github}
-        contexts = {"github": github, "inputs": dict(found.inputs), "vars": variables}
-        # What a request brings is somebody's proposal: it gets nothing to give away.
-        secrets = {} if run.event == "pull_request" else await _secrets(runner, ctx)
-        return _Prepared(run, runner, plan(linked, found.event, contexts), contexts, secrets, pins)
-
-    def _facts(self, obj: Object, run: WorkflowRun, workflow: Workflow) -> RunFacts:
-        return RunFacts(
-            repository=run.repository,
-            workflow=workflow.title,
-            workflow_file=run.workflow,
-            event_name=run.event,
-            ref=run.ref,
-            sha=run.commit,
-            # On a forge this is a login, and so a part of names and URLs; whoever pushes here acts for the owner.
-            actor=run.cause.get("user") or run.repository.partition("/")[0],
-            run_id=run_id(run.key.name),
-            run_number=run.run_number,
-            run_attempt=int((obj.get("status") or {}).get("attempt") or 0) + 1,
-            server_url=self._server_url,
-            event={},
-        )
-
     async def _execute(
-        self, obj: Object, prepared: _Prepared, ctx: Context, progress: RunProgress, cancelled: asyncio.Event
+        self, obj: Object, prepared: Prepared, ctx: Context, progress: RunProgress, cancelled: asyncio.Event
     ) -> str:
         progress.pins = prepared.pins
         await progress.write()
@@ -289,7 +213,7 @@ class WorkflowRunController:
         async with self._groups.one(name, execution.cancelled, cancel_in_progress=group.cancel_in_progress) as entered:
             return await execution.run() if entered else CANCELLED
 
-    async def _job(self, prepared: _Prepared, order: JobOrder, progress: RunProgress) -> JobOutcome:
+    async def _job(self, prepared: Prepared, order: JobOrder, progress: RunProgress) -> JobOutcome:
         """One job with a token of its own, which ends with it."""
         run, permissions = prepared.run, order.planned.permissions
         token = self._tokens.issue(
@@ -371,13 +295,6 @@ def _writer(ctx: Context, obj: Object, rerun: str | None) -> Callable[[Mapping[s
             _log.info("%s was deleted while it ran", key)  # its watch cancels it
 
     return write
-
-
-async def _secrets(runner: Runner, ctx: Context) -> dict[str, str]:
-    if runner.secret_ref is None:
-        return {}
-    data = await read_secret(ctx.store, runner.key.namespace, runner.secret_ref.name)
-    return {name: value.decode("utf-8", "replace") for name, value in data.items() if len(value) <= SECRET_LIMIT}
 
 
 def _title(obj: Object) -> str:
