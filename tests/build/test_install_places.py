@@ -7,16 +7,19 @@ from pathlib import Path
 import pytest
 
 from tidegate.build.actions import InstallWheels, MakeEnvironment
+from tidegate.build.bases import Foundation
 from tidegate.build.commands import read_script
 from tidegate.build.contents import Contents, content_of
 from tidegate.build.context import Context
 from tidegate.build.environments import bundled_wheels, make_environment
-from tidegate.build.facts import Python
+from tidegate.build.facts import Facts, Python
 from tidegate.build.filesystem import Filesystem, Inode, folder_inode
-from tidegate.build.installing import place_of, same_place
+from tidegate.build.installing import Installation, place_of, prepare, same_place
 from tidegate.build.native import NotNative
 from tidegate.build.world import World
+from tidegate.kinds.platform import Platform
 from tidegate.oci.layers import EntryKind
+from tidegate.oci.values import ImageConfig
 
 PYTHON = Python("/usr/local/bin/python3.11", "3.11.9", "usr/local", "lib/python3.11/site-packages")
 PATH = "/usr/local/bin:/usr/bin"
@@ -85,6 +88,22 @@ def test_an_environment_counts_where_it_is_one(tmp_path: Path) -> None:
     other = image(**{"opt/venv/pyvenv.cfg": "version = 3.12.1\n"})
     with pytest.raises(NotNative, match="is of another Python"):
         place_of(action("pip install a", path), PYTHON, world(tmp_path, other))
+
+
+def test_a_place_of_somebody_else_is_not_installed_to(tmp_path: Path) -> None:
+    facts = Facts(python=PYTHON, libc="glibc", libc_version=(2, 36))
+    base = Foundation("x", "", ImageConfig(Platform("linux", "amd64")), (), facts)
+    venv = image(**{"opt/venv/pyvenv.cfg": "version = 3.11.9\n"})
+    installed = action("/opt/venv/bin/pip install a")
+
+    def ready(user: str) -> Installation:
+        return prepare([installed], base.config.platform, base, lambda _: None, world(tmp_path, venv, user=user))
+
+    assert ready("").owner == (0, 0)
+    with pytest.raises(NotNative, match="the user 5 may not write to /opt/venv"):
+        ready("app")
+    venv.nodes["opt/venv"] = folder_inode(0o755, 5, 6)
+    assert ready("app").owner == (5, 6)
 
 
 def test_installations_to_one_place_are_made_together() -> None:

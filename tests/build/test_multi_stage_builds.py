@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.build.test_builds_in_process import build, context, members, read, request
 
+from tidegate.base.errors import LimitExceeded
+from tidegate.build import archives
 from tidegate.build.builder import Builder
 from tidegate.build.dockerfile import InvalidDockerfile
 from tidegate.build.executing import StageState
@@ -196,3 +198,58 @@ async def test_a_line_that_must_run_is_given_to_the_sandbox(tmp_path: Path) -> N
     manifest, _ = read(one.cache, built.descriptor.digest)
     ran = members(one.cache, manifest.layers[0].digest)
     assert [(member.name, member.size) for member in ran] == [("main.py", 4), ("ran", len("/bin/sh -c make all"))]
+
+
+async def test_the_commands_of_a_run_are_one_layer(tmp_path: Path) -> None:
+    text = (
+        "FROM scratch\nENV NAME=conf\nWORKDIR /srv\n"
+        "RUN mkdir -p data/deep && chown -R 5:6 data && echo hello > data/$NAME\n"
+        "RUN <<EOF\nset -e\ntouch made\nrm -r data/deep\nEOF\n"
+        "RUN cat <<EOF > text && chmod 600 text\nname: $NAME\nEOF\nRUN true\n"
+    )
+    one = request(context(tmp_path / "c", {"Dockerfile": text}), tmp_path / "cache")
+    manifest, config = read(one.cache, (await build(one)).manifests["linux/arm/v7"])
+    assert [line.empty_layer for line in config.history] == [True, False, False, False, False, True]
+    layers = [members(one.cache, layer.digest) for layer in manifest.layers]
+    assert [[(member.name, member.mode, member.uid, member.size) for member in layer] for layer in layers] == [
+        [("srv", 0o755, 0, 0)],
+        [("srv/data", 0o755, 5, 0), ("srv/data/conf", 0o644, 0, 6), ("srv/data/deep", 0o755, 5, 0)],
+        [("srv/data/.wh.deep", 0o644, 0, 0), ("srv/made", 0o644, 0, 0)],
+        [("srv/text", 0o600, 0, 11)],
+    ]
+
+
+async def test_a_command_that_would_fail_is_named_with_its_line(tmp_path: Path) -> None:
+    text = "FROM scratch\nCOPY main.py /\nRUN mkdir /a && mkdir /main.py/x\n"
+    one = request(context(tmp_path / "c", {"Dockerfile": text}), tmp_path / "cache")
+    with pytest.raises(
+        InvalidDockerfile, match=r"Dockerfile:3: RUN can't be built natively: there is no directory /main"
+    ):
+        await build(one)
+
+
+async def test_a_native_line_that_would_fail_is_given_to_the_sandbox_as_it_stands(tmp_path: Path) -> None:
+    folder = context(tmp_path / "c", {"Dockerfile": "FROM scratch\nCOPY main.py /\nRUN mkdir /a && rm /nothing\n"})
+    one = replace(request(folder, tmp_path / "cache"), platforms=(Platform.parse("linux/arm/v7"),))
+    store = BuildStore(one.cache)
+    async with RegistryClient() as client:
+        with store.scratch() as scratch:
+            sandbox = FakeSandbox(store, scratch)
+            (built,) = await Builder(one, store, client, IndexSettings(), scratch, print, lambda *_: sandbox).build()
+    manifest, _ = read(one.cache, built.descriptor.digest)
+    (ran,) = members(one.cache, manifest.layers[1].digest)
+    assert ran.size == len("/bin/sh -c mkdir /a && rm /nothing")
+
+
+async def test_an_archive_that_holds_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = context(tmp_path / "c", {"Dockerfile": "FROM scratch\nADD a.tar /opt\n"})
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w:xz") as tar:
+        zeros = tarfile.TarInfo("zeros")
+        zeros.size = 64 * 1024 * 1024
+        tar.addfile(zeros, io.BytesIO(bytes(zeros.size)))
+    (folder / "a.tar").write_bytes(plain.getvalue())
+    monkeypatch.setattr(archives, "SIZE_LIMIT", 1024 * 1024)
+    with pytest.raises(LimitExceeded, match="has more than"):
+        await build(request(folder, tmp_path / "cache"))
+    assert not list((tmp_path / "cache/scratch").iterdir())

@@ -110,6 +110,7 @@ def prepare(
         names = tuple(f"{name.split('-')[0]}=={name.split('-')[1]}" for name in wheels)
         actions = [replace(actions[0], install=replace(actions[0].install, names=names))]
     python = place_of(actions[0], base, world)
+    _check_may_install(python, world)
     paths = [absolute(one.folder, path) for one in actions for path in _paths(one.install)]
     return Installation(
         tuple(actions),
@@ -127,6 +128,14 @@ def prepare(
 def _bundled(world: World, python: Python) -> dict[str, Content]:
     found = ((path, world.existing(path).content) for path in bundled_wheels(world, python))
     return {path.rpartition("/")[2]: content for path, content in found if content is not None}
+
+
+def _check_may_install(python: Python, world: World) -> None:
+    """Raise NotNative where the user may not write to what is there of the place."""
+    folder = world.files.resolve(python.site_packages)
+    while folder and world.at(folder) is None:
+        folder = folder.rpartition("/")[0]
+    world.check_may_write(folder)
 
 
 def place_of(action: InstallWheels, python: Python, world: World) -> Python:
