@@ -147,9 +147,10 @@ class Sandbox:
     `uid`, `gid` and `groups` count inside `users`: files that the command is to own belong to `host_uid(…)`. Without
     `users` they are the host's own, and must not be root's. `limits` are names of setrlimit(2) in lower case
     (`nofile`, `nproc`, `as`, `fsize`, `core`), cut to what this process may give. `control` is the descriptor of an
-    inherited SOCK_SEQPACKET socket for `sandbox_stage.Init`; `cgroups` are files of control groups (`cgroup.procs`)
-    that all of it is put into. Mounts are made in the order tmpfs, then binds. `handlers` are lines for binfmt_misc's
-    `register`, of programs that are in the sandbox; they need `users`, and Linux 6.7.
+    inherited SOCK_SEQPACKET socket for `sandbox_stage.Init`; at `gate`, of a stream socket, the sandbox writes a byte
+    once it has its namespaces, and waits for one before anything else; `cgroups` are files of control groups
+    (`cgroup.procs`) that all of it is put into. Mounts are made in the order tmpfs, then binds. `handlers` are lines
+    for binfmt_misc's `register`, of programs that are in the sandbox; they need `users`, and Linux 6.7.
     """
 
     root: HostRoot | FolderRoot | OverlayRoot = field(default_factory=HostRoot)
@@ -171,6 +172,7 @@ class Sandbox:
     nice: int = 0
     control: int | None = None
     handlers: tuple[str, ...] = ()
+    gate: int | None = None
 
 
 def host_uid(spec: Sandbox, capabilities: Capabilities) -> int:
@@ -239,6 +241,7 @@ def _plan(spec: Sandbox, capabilities: Capabilities) -> dict[str, Any]:
         "nice": spec.nice,
         "control": spec.control,
         "handlers": list(spec.handlers),
+        "gate": spec.gate,
     }
 
 

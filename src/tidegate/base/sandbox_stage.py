@@ -569,8 +569,18 @@ def join_groups(plan: Plan) -> None:
     os.nice(plan["nice"])
 
 
+def pass_gate(gate: int) -> None:
+    """Wait until the server has given this namespace its network."""
+    os.write(gate, b"\n")
+    if not os.read(gate, 1):
+        raise SetupError("it was given no network")
+    os.close(gate)
+
+
 def set_up(plan: Plan) -> None:
     """Everything between the fresh namespaces and the command."""
+    if plan["gate"] is not None:
+        pass_gate(plan["gate"])
     Builder(plan).build()
     if plan["hostname"]:
         _socket.sethostname(plan["hostname"])
