@@ -96,7 +96,14 @@ class RunnerHome:
     """
 
     def __init__(
-        self, root: Path, *, build: Any = None, tokens: Any = None, endpoints: Any = None, following: bool = False
+        self,
+        root: Path,
+        *,
+        build: Any = None,
+        tokens: Any = None,
+        endpoints: Any = None,
+        following: bool = False,
+        outside: Any = None,
     ):
         self.root = root
         self.following = following
@@ -132,7 +139,8 @@ class RunnerHome:
             caches=self.caches,
             pinned=self.borrowing.open,
         )
-        self.jobs = LocalJobs(root / "home/runs/work", services, self.clock, hidden=(root / "home",))
+        work = root / "home/runs/work"
+        self.jobs = LocalJobs(work, services, self.clock, hidden=(root / "home",), outside=outside)
         self.runner = RunnerController(repositories, self.feed, watch)
         self.runs = WorkflowRunController(
             jobs=self.jobs,

@@ -37,6 +37,8 @@ from tidegate.git.pinned import PinnedCommits
 from tidegate.git.repository import Repository
 from tidegate.kinds import strict
 from tidegate.kinds.objects import Object, ObjectKey
+from tidegate.network.choices import AUTO
+from tidegate.network.outside import Outside
 from tidegate.notify.hooks import Hooks
 from tidegate.notify.initialized import alerts, providers
 from tidegate.notify.notifier import Notifier
@@ -109,6 +111,7 @@ class Settings:
     poll_only: bool = False
     hook_address: tuple[str, int] | None = None
     actions_from: str = ""
+    network: str = AUTO
 
 
 async def up(settings: Settings, say: Callable[[str], None]) -> None:
@@ -149,6 +152,7 @@ class App:
         self.registry_door = RegistryDoor(blobs, self.authorizer, self.hints.tagged)
         self.hooks = Hooks(store, self.clock)
         self.images = OwnImages(blobs, self.registries, registry)
+        self.outside = Outside(self.home.root, settings.network)
         self._manager: Manager | None = None
 
     @classmethod
@@ -164,12 +168,15 @@ class App:
         """Run everything until a signal; then end the workloads, the doors and the store, in that order. `hooks` is a
         socket at which only hooks are answered.
         """
+        await self.outside.sweep()
+        await self.outside.require()
         runtime = await LocalRuntime.open(
             self.home.workloads,
             self.store,
             self.clock,
             self.registry,
             registry_for=lambda credentials: self.registry.using(Access(credentials)),
+            outside=self.outside,
         )
         tags = FileTags(self.home.tags)
         facts = FactsCache(self.home.facts)
@@ -228,6 +235,7 @@ class App:
                 for task in tasks:
                     task.cancel()
         finally:
+            await self.outside.close()
             await git.stop()
             self.registry_door.close()
             await self.registry.aclose()
@@ -270,7 +278,8 @@ class App:
             caches=Caches(self.home.runs / "caches", self.clock),
             pinned=borrowing.open,
         )
-        jobs = LocalJobs(self.home.runs / "jobs", services, self.clock, hidden=(self.home.root,))
+        root = self.home.runs / "jobs"
+        jobs = LocalJobs(root, services, self.clock, hidden=(self.home.root,), outside=self.outside)
         await jobs.sweep()
         return [
             GitRepositoryController(origins, trees, Announcements().of_push),

@@ -13,6 +13,7 @@ import click
 from tidegate.base.errors import TidegateError
 from tidegate.cli.doors import home_option, open_home
 from tidegate.cli.options import base_option, hook_option
+from tidegate.network.choices import AUTO, CHOICES
 
 DEFAULT_PORT = 8420
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?")
@@ -52,10 +53,17 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?
     help="The Git host from which workflows take actions of repositories that are not hosted here, as "
     "https://github.com, for Runners that name none in spec.actions.  [default: none]",
 )
+@click.option(
+    "--network",
+    type=click.Choice(CHOICES),
+    default=AUTO,
+    show_default=True,
+    help="How jobs and workloads reach the outside; none: not at all. auto: veth as root, else slirp4netns or pasta.",
+)
 @click.option("--poll-only", is_flag=True, help="No events: only polling, every 5 s or more often.")
 def command(
     home: Path | None, port: int, stand_ins: tuple[str, ...], bases: Mapping[str, str], repo: str | None, branch: str,
-    path: str | None, actions_from: str, poll_only: bool, hook_address: tuple[str, int] | None,
+    path: str | None, actions_from: str, poll_only: bool, hook_address: tuple[str, int] | None, network: str,
 ) -> None:  # fmt: skip
     """Run Tidegate on this machine: Git hosting, registry, runner, builder, controllers and workloads."""
     from tidegate.app.machine import Settings, up  # noqa: PLC0415 - `--help` must not load the server
@@ -71,6 +79,7 @@ def command(
         poll_only=poll_only,
         hook_address=hook_address,
         actions_from=actions_from,
+        network=network,
     )
     asyncio.run(up(settings, lambda line: click.echo(line, err=True)))
 

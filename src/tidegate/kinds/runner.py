@@ -18,6 +18,7 @@ from tidegate.kinds.objects import Object
 GROUP, KIND, VERSIONS = "tidegate.dev", "Runner", ("v1alpha1",)
 ISOLATIONS = ("auto", "none", "namespaces")
 HOST_URL = re.compile(r"(https?|ssh)://[^\s?#]+", re.ASCII)
+NETWORKS = ("auto", "none")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+", re.ASCII)
 DEFAULT_TIMEOUT = 24 * 3600.0
 LEAST_MEMORY, LEAST_PIDS, LEAST_STORAGE = 16 * 1024**2, 16, 1024**2
@@ -72,6 +73,7 @@ class Runner(Model):
     pull_requests: PullRequests | None = None
     suspend: bool = False
     isolation: str = "auto"
+    network: str = "auto"
     max_jobs: int = 1
     limits: JobLimits = JobLimits()
     timeout_seconds: float = DEFAULT_TIMEOUT
@@ -95,6 +97,7 @@ class Runner(Model):
             pull_requests=_pull_requests(requests) if (requests := fields.child("pullRequests")) else None,
             suspend=fields.flag("suspend"),
             isolation=fields.text("isolation", "auto", choices=ISOLATIONS),
+            network=fields.text("network", "auto", choices=NETWORKS),
             max_jobs=fields.integer("maxJobs", 1, least=1),
             limits=_limits(fields.inside("resources").inside("limits")),
             timeout_seconds=fields.seconds("timeout") or DEFAULT_TIMEOUT,

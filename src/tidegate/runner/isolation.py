@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput, MissingTool
@@ -74,15 +75,15 @@ def job_home(isolation: Isolation, outside: Path) -> str:
     return str(outside) if isolation.on_host else HOME_INSIDE
 
 
-def sandbox(isolation: Isolation, layout: Layout, slot: int, accounts: Mapping[str, Path], limits: Held) -> Sandbox:
-    """What a job's place gets: the system read-only, its own folder, its own user, no network but its own loopback.
+def sandbox(isolation: Isolation, layout: Layout, slot: int, files: Mapping[str, Path], limits: Held) -> Sandbox:
+    """What a job's place gets: the system read-only, its own folder, its own user, a network of its own.
 
-    `accounts` are files that stand for /etc/passwd and /etc/group.
+    `files` are what stands for the system's: /etc/passwd, /etc/group, /etc/resolv.conf.
     """
     python = interpreter()
     binds = [Bind(layout.outside, HOME_INSIDE), Bind(agent_program(), AGENT_INSIDE, read_only=True)]
     binds += [Bind(layout.tmp, "/tmp"), Bind(layout.tmp, "/var/tmp")]  # noqa: S108 - the job's own, on disk
-    binds += [Bind(source, target, read_only=True) for target, source in accounts.items()]
+    binds += [Bind(source, target, read_only=True) for target, source in files.items()]
     if not str(python).startswith(tuple(f"/{name}/" for name in HOST_VISIBLE)):
         binds.append(Bind(Path(sys.base_prefix), sys.base_prefix, read_only=True))
     hidden = tuple(path for path in isolation.hidden if path.parts[1:2] and path.parts[1] in HOST_VISIBLE)
@@ -108,8 +109,8 @@ def owner(isolation: Isolation, spec: Sandbox) -> int:
     return os.geteuid() if isolation.on_host else host_uid(spec, isolation.capabilities)
 
 
-def start(isolation: Isolation, spec: Sandbox, descriptor: int) -> Start:
-    """How the place is started."""
+def start(isolation: Isolation, spec: Sandbox, descriptor: int, gate: int | None = None) -> Start:
+    """How the place is started: the agent serves `descriptor`; at `gate` the sandbox waits for its network."""
     own = agent_argv(
         descriptor=descriptor,
         agent=str(agent_program()) if isolation.on_host else AGENT_INSIDE,
@@ -118,6 +119,7 @@ def start(isolation: Isolation, spec: Sandbox, descriptor: int) -> Start:
     )
     if isolation.on_host:
         return Start(own, minimal_environment(), os.geteuid(), on_host=True)
+    spec = replace(spec, gate=gate)
     command = argv(spec, isolation.capabilities, own)
     return Start(command, environment(spec, isolation.capabilities), host_uid(spec, isolation.capabilities))
 

@@ -74,6 +74,7 @@ class KubeJobs:
         request = JobRequest.from_json(job)
         key = ObjectKey(*_JOB, request.namespace, job_name(request))
         try:
+            _check(request)
             await self._create(request, key)
             outcome = await self._finished(key, events)
         except TidegateError as error:
@@ -198,6 +199,13 @@ class KubeJobs:
         """Delete it where it is there; what can't be done now is done by the sweep of the next start."""
         with contextlib.suppress(TidegateError):
             await self._store.delete(key)
+
+
+def _check(request: JobRequest) -> None:
+    if request.network == "none":
+        label = "app.kubernetes.io/component: workflow-job"
+        remedy = f"select the Pods by {label} in a NetworkPolicy, and leave spec.network of the Runner out"
+        raise InvalidInput("a job's network is its Pod's in a cluster, which no Runner closes", remedy=remedy)
 
 
 def _key(kind: tuple[str, str], obj: Object) -> ObjectKey:

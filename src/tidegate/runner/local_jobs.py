@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from tidegate.base.sandbox_probe import probe
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.ports import JobEvents
 from tidegate.kinds.platform import Platform
+from tidegate.network.outside import Outside
+from tidegate.network.resolvers import RESOLV_CONF
 from tidegate.runner import isolation as isolating
 from tidegate.runner import limits
 from tidegate.runner.actions.action import Services
@@ -55,11 +58,12 @@ class _Open:
     place: Place
     owner: int
     fence: Fence
+    network: str
 
 
 class LocalJobs:
     """Runs jobs below the folder `root`; `hidden` are paths that no job may see (the home). Where something else holds
-    jobs to their limits, `limited_by` is its name.
+    jobs to their limits, `limited_by` is its name. Without `outside` no job reaches anything outside of its namespaces.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class LocalJobs:
         *,
         hidden: tuple[Path, ...] = (),
         limited_by: str = "",
+        outside: Outside | None = None,
     ):
         self._root = root
         self._limited_by = limited_by
@@ -77,6 +82,7 @@ class LocalJobs:
         self._services = services
         self._clock = clock
         self._hidden = hidden
+        self._outside = outside
         self._slots: set[int] = set()
 
     async def sweep(self) -> None:
@@ -134,7 +140,7 @@ class LocalJobs:
             limits_said=opened.fence.said,
         )
         bench.at_step("1")
-        await bench.say(*_introduction(request, bench, self._limits_told(request, opened.fence)))
+        await bench.say(*_introduction(request, self._limits_told(request, opened.fence), opened.network))
         pins = {pin.key: pin for pin in map(Pin.from_json, request.pins)}
         elsewhere = BorrowedActions(bench, self._services.pinned, pins)
         await elsewhere.prepare(workflow.jobs[request.job].steps)
@@ -158,19 +164,21 @@ class LocalJobs:
         kind = "none" if request.isolation == "none" else "sandbox"
         isolation = Isolation(kind, await probe(), self._hidden)
         isolating.check(isolation)
+        outside, way = await self._way(request, isolation)
         slot = self._take_slot()
         root = self._root / f"{file_name(request.run)}-{request.attempt}-{file_name(request.name)}"
         try:
             async with self._fenced(request, root, slot) as (fence, held):
-                layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot, held)
+                names = await outside.resolv_conf() if outside else None
+                layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot, held, names)
                 owner = isolating.owner(isolation, spec)
                 with JobFolder(layout.outside, owner) as folder:
-                    place = await Place.open(lambda descriptor: isolating.start(isolation, spec, descriptor))
+                    place = await Place.open(partial(isolating.start, isolation, spec), outside)
                     try:
                         if isolation.on_host:
                             await asyncio.to_thread(_hold_on_host, place.pid, fence, held)
                         async with self._watched(fence, place):
-                            yield _Open(layout, folder, place, owner, fence)
+                            yield _Open(layout, folder, place, owner, fence, way)
                     finally:
                         await place.close()
         finally:
@@ -211,6 +219,17 @@ class LocalJobs:
             self._cgroups = Cgroups()
         return self._cgroups
 
+    async def _way(self, request: JobRequest, isolation: Isolation) -> tuple[Outside | None, str]:
+        """Who gives the job its network, and in words for its log what it reaches."""
+        if isolation.on_host or not isolation.capabilities.network:
+            return None, "the machine's own"
+        if request.network == "none":
+            return None, "nothing outside: spec.network of the Runner is none"
+        if self._outside is None:
+            return None, "nothing outside"
+        way = await self._outside.way()
+        return (self._outside if way.leads_out else None), way.explain()
+
     def _take_slot(self) -> int:
         slot = next((number for number in range(isolating.SLOTS) if number not in self._slots), None)
         if slot is None:
@@ -246,7 +265,7 @@ def _hold_on_host(pid: int, fence: Fence, held: Held) -> None:
     os.setpriority(os.PRIO_PROCESS, pid, held.nice)
 
 
-def _introduction(request: JobRequest, bench: Workbench, limits_told: list[str]) -> list[str]:
+def _introduction(request: JobRequest, limits_told: list[str], network: str) -> list[str]:
     """The lines with which a job's log begins."""
     kept_apart = "none: the job runs as Tidegate's own user" if request.isolation == "none" else "user and namespaces"
     granted = [f"{scope}: {level}" for scope, level in sorted(request.permissions.items())] or ["none"]
@@ -254,6 +273,7 @@ def _introduction(request: JobRequest, bench: Workbench, limits_told: list[str])
         f"Job: {request.name} ({request.file}, attempt {request.attempt})",
         f"Machine: {Platform.of_machine()}",
         f"Isolation: {kept_apart}",
+        f"Network: {network}",
         *limits_told,
         "##[group]GITHUB_TOKEN Permissions",
         *granted,
@@ -261,15 +281,17 @@ def _introduction(request: JobRequest, bench: Workbench, limits_told: list[str])
     ]
 
 
-def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int, held: Held) -> tuple[Layout, Sandbox]:
-    """Make a job's folders, its user's entries, and the files that it finds."""
+def _prepare(
+    root: Path, request: JobRequest, isolation: Isolation, slot: int, held: Held, names: str | None
+) -> tuple[Layout, Sandbox]:
+    """Make a job's folders, its user's entries, and the files that it finds; `names` is its resolv.conf."""
     remove(root)
     repository = str(request.contexts["github"]["repository"]).rpartition("/")[2]
     outside, tmp, staging = (root / name for name in ("home", "tmp", "staging"))
     for folder in (outside, tmp, staging):
         folder.mkdir(mode=0o755, parents=True)
     layout = Layout(outside, tmp, staging, isolating.job_home(isolation, outside), repository)
-    spec = isolating.sandbox(isolation, layout, slot, _accounts(root), held)
+    spec = isolating.sandbox(isolation, layout, slot, _files(root, names), held)
     owner = isolating.owner(isolation, spec)
     for folder in (outside, tmp):
         give_away(folder, owner)
@@ -285,13 +307,17 @@ def _prepare(root: Path, request: JobRequest, isolation: Isolation, slot: int, h
     return layout, spec
 
 
-def _accounts(root: Path) -> dict[str, Path]:
-    """Files that stand for /etc/passwd and /etc/group, with the job's user in them."""
-    accounts = {}
+def _files(root: Path, names: str | None) -> dict[str, Path]:
+    """Files that stand for the system's: its accounts, with the job's user in them, and its name servers."""
+    texts = {}
     for target, make in (("/etc/passwd", isolating.passwd), ("/etc/group", isolating.group)):
         if Path(target).is_file():
-            path = root / Path(target).name
-            path.write_text(make(Path(target).read_text("utf-8", "replace")))
-            path.chmod(0o644)
-            accounts[target] = path
-    return accounts
+            texts[target] = make(Path(target).read_text("utf-8", "replace"))
+    if names is not None and os.path.lexists(RESOLV_CONF):
+        texts[str(RESOLV_CONF)] = names
+    files = {}
+    for target, text in texts.items():
+        files[target] = path = root / Path(target).name
+        path.write_text(text)
+        path.chmod(0o644)
+    return files

@@ -24,6 +24,7 @@ from typing import Protocol
 from tidegate.base.errors import CommandFailed, MissingTool, Unavailable
 from tidegate.base.frozen import frozen
 from tidegate.base.process import dying_with_parent, kill_group
+from tidegate.network.gate import Gate, Link, Linking, close_link
 from tidegate.runner.lines import LineSplitter
 
 READY_TIMEOUT = 15.0
@@ -119,29 +120,36 @@ class Place:
         self._ready = asyncio.get_running_loop().create_future()
         self._listening = asyncio.create_task(self._listen())
         self._draining: set[asyncio.Task[None]] = set()
+        self._link: Link | None = None
 
     @classmethod
-    async def open(cls, make: Callable[[int], Start]) -> Place:
-        """Start a place: `make` gets the descriptor number that the agent is to serve.
+    async def open(cls, make: Callable[[int, int | None], Start], network: Linking | None = None) -> Place:
+        """Start a place: `make` gets the descriptor number that the agent is to serve and, where it is to have a
+        network outside, that of the gate at which its sandbox is to wait.
 
-        Raises MissingTool where a program is not there, CommandFailed with the reason where it can't be set up.
+        Raises MissingTool where a program is not there, CommandFailed with the reason where it can't be set up, or
+        what the network raises.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
-        start = make(theirs.fileno())
-        try:
-            process = await _spawn(start, theirs.fileno())
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        place = cls(process, ours, start)
-        try:
-            await place._until_ready()
-        except BaseException:
-            await place.close()
-            raise
+        with Gate() if network is not None else contextlib.nullcontext() as gate:
+            passed = (theirs.fileno(), *((gate.descriptor,) if gate else ()))
+            try:
+                start = make(theirs.fileno(), gate.descriptor if gate else None)
+                process = await _spawn(start, passed)
+            except BaseException:
+                ours.close()
+                raise
+            finally:
+                theirs.close()
+            place = cls(process, ours, start)
+            try:
+                if gate and network:
+                    place._link = await gate.open(process.pid, network)
+                await place._until_ready()
+            except BaseException:
+                await place.close()
+                raise
         return place
 
     async def start(self, program: Program, lines: Lines) -> Running:
@@ -169,18 +177,30 @@ class Place:
         return _Running(self, identity, self._exits[identity], output, reading)
 
     async def close(self) -> None:
-        """End everything in the place and wait until it has ended."""
+        """End everything in the place and wait until it has ended. Cancelled, it lets go of all that is its own."""
         # Not closed yet: the loop still waits on its descriptor, and would take the next file of that number for it.
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         timeout = HOST_CLOSE_TIMEOUT if self._start.on_host else CLOSE_TIMEOUT
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._process.wait()), timeout)
-        await kill_group(self._process)
+        link, self._link = self._link, None
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(self._process.wait()), timeout)
+        finally:
+            try:
+                await kill_group(self._process)
+            finally:
+                self._let_go()
+                await close_link(link)
+        await asyncio.gather(self._listening, *self._draining, return_exceptions=True)
+
+    def _let_go(self) -> None:
+        """End what listens, and close the connection, which the loop must not wait on any more."""
         self._listening.cancel()
         for task in list(self._draining):
             task.cancel()
-        await asyncio.gather(self._listening, *self._draining, return_exceptions=True)
+        if self._connection.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._connection.fileno())
         self._connection.close()
 
     @property
@@ -340,7 +360,7 @@ class _Output:
             await asyncio.sleep(0)  # a flood of lines must not keep the others waiting
 
 
-async def _spawn(start: Start, descriptor: int) -> asyncio.subprocess.Process:
+async def _spawn(start: Start, passed: Sequence[int]) -> asyncio.subprocess.Process:
     try:
         # On the host the agent outlives a killed server for a moment: it ends what the job left.
         plain: tuple[list[str], Callable[[], None] | None] = (list(start.argv), None)
@@ -351,7 +371,7 @@ async def _spawn(start: Start, descriptor: int) -> asyncio.subprocess.Process:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=dict(start.env),
-            pass_fds=(descriptor,),
+            pass_fds=passed,
             start_new_session=True,
             preexec_fn=preexec_fn,
         )

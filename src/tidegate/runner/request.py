@@ -17,8 +17,8 @@ class JobRequest:
 
     `job` is its id in the workflow, `name` what people see (unique in the run); `workflow` is the text of the file
     `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job;
-    `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once. `pins` are
-    the commits that the run takes from other repositories.
+    `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once; `network` is
+    the Runner's: `none` leads nowhere. `pins` are the commits that the run takes from other repositories.
     """
 
     run: str
@@ -35,6 +35,7 @@ class JobRequest:
     limits: Mapping[str, Any] = field(default_factory=dict)
     namespace: str = "flux-system"
     pins: Sequence[Mapping[str, str]] = ()
+    network: str = "auto"
 
     def as_json(self) -> dict[str, Any]:
         """The form that the Jobs port takes."""

@@ -231,6 +231,7 @@ class WorkflowRunController:
             secrets=with_token(order.secrets, token),
             permissions=permissions,
             isolation=prepared.runner.isolation,
+            network=prepared.runner.network,
             timeout_minutes=order.timeout_minutes,
             limits=prepared.runner.limits.as_json() | {"jobs": prepared.runner.max_jobs},
             pins=tuple(pin.as_json() for pin in prepared.pins),

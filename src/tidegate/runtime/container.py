@@ -10,9 +10,10 @@ import signal
 import socket
 from collections.abc import Sequence
 
-from tidegate.base.errors import Unavailable
+from tidegate.base.errors import TidegateError, Unavailable
 from tidegate.base.process import die_with_parent, kill_group
 from tidegate.base.sandbox import Capabilities, Sandbox, argv, environment
+from tidegate.network.gate import Gate, Link, Linking, close_link
 from tidegate.runtime.control import Control
 from tidegate.runtime.logs import LogWriter
 
@@ -31,13 +32,32 @@ class Container:
         self._control = control
         self._pump = pump
         self._own_network = own_network
+        self._link: Link | None = None
         self.connections = 0
 
     @classmethod
     async def start(
+        cls,
+        spec: Sandbox,
+        capabilities: Capabilities,
+        command: Sequence[str],
+        log: LogWriter,
+        network: Linking | None = None,
+    ) -> Container:
+        """Start `command` as `spec` says; what it writes goes to `log`, and `network` gives it its way out. Raises
+        MissingTool, Unavailable, or what the network raises.
+        """
+        with Gate() if network is not None else contextlib.nullcontext() as gate:
+            gate_end = gate.descriptor if gate else None
+            container = await cls._spawn(dataclasses.replace(spec, gate=gate_end), capabilities, command, log)
+            if gate and network:
+                await container.connect(gate, network)
+        return container
+
+    @classmethod
+    async def _spawn(
         cls, spec: Sandbox, capabilities: Capabilities, command: Sequence[str], log: LogWriter
     ) -> Container:
-        """Start `command` as `spec` says; what it writes goes to `log`. Raises MissingTool, Unavailable."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         read_end, write_end = os.pipe()
         spec = dataclasses.replace(spec, control=theirs.fileno())
@@ -50,7 +70,7 @@ class Container:
                 stderr=write_end,
                 start_new_session=True,
                 preexec_fn=die_with_parent,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=tuple(end for end in (spec.control, spec.gate) if end is not None),
             )
         except BaseException as error:
             ours.close()
@@ -63,6 +83,17 @@ class Container:
             theirs.close()
             os.close(write_end)
         return cls(process, Control(ours), _Pump(read_end, log), own_network=spec.network == "none")
+
+    async def connect(self, gate: Gate, network: Linking) -> None:
+        """Give it its way out, and let it begin. Where there is none, it ends. Raises what the network raises."""
+        try:
+            self._link = await gate.open(self._process.pid, network)
+        except BaseException as error:
+            await self.kill()
+            await self.wait()
+            if isinstance(error, TidegateError):
+                raise error.under("RunContainerError") from None
+            raise
 
     async def dial(self, port: int) -> socket.socket:
         """A connection to one of its ports. Raises Unavailable."""
@@ -88,14 +119,22 @@ class Container:
     async def kill(self) -> None:
         """End everything in it now."""
         self._control.close()
-        await kill_group(self._process)
+        try:
+            await kill_group(self._process)
+        finally:
+            await self._unlink()
 
     async def wait(self) -> int:
         """Its exit code, once it has ended and its log is complete."""
         code = await self._process.wait()
         self._control.close()
+        await self._unlink()
         await self._pump.finish()
         return code if code >= 0 else 128 - code
+
+    async def _unlink(self) -> None:
+        link, self._link = self._link, None
+        await close_link(link)
 
 
 class _Pump:

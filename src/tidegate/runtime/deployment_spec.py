@@ -14,6 +14,8 @@ from tidegate.kinds.objects import Object
 from tidegate.runtime.podspec import PodSpec, read_pod
 from tidegate.runtime.rollout import Wanted, amount
 
+NETWORK = "tidegate.dev/network"
+"""The annotation of a pod template that says whether its pods reach the outside: `auto` (by default) or `none`."""
 HASH_LABEL = "pod-template-hash"
 REPLICAS_LIMIT = 100
 """Of one Deployment: a number beyond it is a slip of the finger, and every pod takes processes and memory."""
@@ -23,7 +25,7 @@ _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 
 @frozen
 class Deployment:
-    """What a Deployment's spec asks for."""
+    """What a Deployment's spec asks for; `closed` pods reach nothing outside of themselves."""
 
     wanted: Wanted
     pod: PodSpec
@@ -32,6 +34,7 @@ class Deployment:
     min_ready: int
     history: int
     deadline: int
+    closed: bool = False
 
 
 def read_deployment(obj: Object, *, one_at_a_time: bool) -> Deployment:
@@ -44,7 +47,12 @@ def read_deployment(obj: Object, *, one_at_a_time: bool) -> Deployment:
         raise InvalidInput("spec.template is missing", where=Where(field="spec.template"))
     wished = _map(spec, "selector")
     selector = _map(wished, "matchLabels", "spec.selector.")
-    labels = _map(_map(template, "metadata", "spec.template."), "labels", "spec.template.metadata.")
+    metadata = _map(template, "metadata", "spec.template.")
+    labels = _map(metadata, "labels", "spec.template.metadata.")
+    network = _map(metadata, "annotations", "spec.template.metadata.").get(NETWORK, "auto")
+    if network not in ("auto", "none"):
+        where = Where(field=f"spec.template.metadata.annotations[{NETWORK}]")
+        raise InvalidInput(f"the network {str(network)[:100]!r} is unknown", where=where, remedy="write auto or none")
     if not selector or not selector.items() <= labels.items():
         message = "spec.selector.matchLabels must be some of the labels of spec.template"
         raise InvalidInput(message, where=Where(field="spec.selector"))
@@ -74,6 +82,7 @@ def read_deployment(obj: Object, *, one_at_a_time: bool) -> Deployment:
         min_ready=_count(spec, "minReadySeconds", 0),
         history=_count(spec, "revisionHistoryLimit", 10),
         deadline=_count(spec, "progressDeadlineSeconds", 600),
+        closed=network == "none",
     )
 
 

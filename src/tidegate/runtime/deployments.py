@@ -18,9 +18,11 @@ from tidegate.engine.status import changes
 from tidegate.kinds.conditions import Condition
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kinds.pods import is_ready, ready_since, trouble
+from tidegate.network.outside import Outside
 from tidegate.runtime import rollout
 from tidegate.runtime.deployment_spec import (
     HASH_LABEL,
+    NETWORK,
     Deployment,
     owned_by,
     pod_of,
@@ -59,9 +61,12 @@ class DeploymentController:
     group = "apps"
     kind = "Deployment"
 
-    def __init__(self, capabilities: Capabilities, fleet: Fleet, *, node: str | None = None):
+    def __init__(
+        self, capabilities: Capabilities, fleet: Fleet, outside: Outside | None = None, *, node: str | None = None
+    ):
         self._capabilities = capabilities
         self._fleet = fleet
+        self._outside = outside
         self._node = node or os.uname().nodename
         self.triggers: Sequence[Trigger] = (Trigger("", "Pod", _of_pod, relevant=_pod_state),)
 
@@ -189,7 +194,7 @@ class DeploymentController:
             seen.views,
             deadline=spec.deadline,
             trouble="; ".join(troubles[:2]),
-            extra=self._limits(spec),
+            extra=await self._limits(spec),
             now=now,
         )
         before = obj.get("status") or {}
@@ -206,19 +211,25 @@ class DeploymentController:
             return Handled()
         return Handled(requeue_after=_pause(before, now))
 
-    def _limits(self, spec: Deployment) -> list[Condition]:
+    async def _limits(self, spec: Deployment) -> list[Condition]:
         """What this machine does otherwise than a cluster, said where a person looks."""
-        if self._capabilities.network:
-            message = "the replicas have a network of their own and reach nothing outside it"
-            conditions = [Condition("NetworkLimited", "True", "NoWayOut", message)]
-        else:
-            why = "; ".join(missing.what for missing in self._capabilities.missing)
-            message = f"the replicas share the machine's network, one revision at a time: {why}"
-            conditions = [Condition("NetworkLimited", "True", "HostNetwork", message)]
+        reason, message = await self._network(spec)
+        conditions = [Condition("NetworkLimited", "True", reason, message)]
         if spec.pod.container.limited:
             message = "resources.limits are not enforced on one machine"
             conditions.append(Condition("LimitsNotEnforced", "True", "NoResourceControl", message))
         return conditions
+
+    async def _network(self, spec: Deployment) -> tuple[str, str]:
+        if not self._capabilities.network:
+            why = "; ".join(missing.what for missing in self._capabilities.missing)
+            return "HostNetwork", f"the replicas share the machine's network, one revision at a time: {why}"
+        if spec.closed:
+            return "NoWayOut", f"the replicas reach nothing outside themselves: {NETWORK} is none"
+        if self._outside is None:
+            return "NoWayOut", "the replicas have a network of their own and reach nothing outside it"
+        way = await self._outside.way()
+        return "OutsideOnly" if way.leads_out else "NoWayOut", f"the replicas reach {way.explain()}"
 
 
 def _pause(status: Mapping[str, Any], now: datetime) -> float:

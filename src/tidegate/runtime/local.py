@@ -16,6 +16,7 @@ from tidegate.engine.events import EventRecorder
 from tidegate.engine.outcome import Controller
 from tidegate.engine.ports import Applied, Store
 from tidegate.kinds.objects import Object, ObjectKey, key_of
+from tidegate.network.outside import Outside
 from tidegate.runtime import supported
 from tidegate.runtime.deployments import DeploymentController
 from tidegate.runtime.fleet import Fleet
@@ -41,7 +42,7 @@ class LocalRuntime:
         self._fleet = Fleet()
         self._pods = PodController(machine, self._fleet)
         self._services = ServiceController(self._fleet)
-        self._deployments = DeploymentController(machine.capabilities, self._fleet)
+        self._deployments = DeploymentController(machine.capabilities, self._fleet, machine.outside)
 
     @classmethod
     async def open(
@@ -54,9 +55,11 @@ class LocalRuntime:
         registry_for: RegistryFor | None = None,
         host_roots: tuple[Path, ...] = (),
         capabilities: Capabilities | None = None,
+        outside: Outside | None = None,
     ) -> Self:
         """Everything lies below the folder `root`. `host_roots` are where hostPath volumes may lead; `registry_for`
-        gives a client with the credentials of imagePullSecrets. Never raises for what the machine lacks: the
+        gives a client with the credentials of imagePullSecrets; without `outside` no workload reaches anything outside
+        of its namespaces. Never raises for what the machine lacks: the
         Deployments' conditions say it.
         """
         root.mkdir(parents=True, exist_ok=True)
@@ -73,6 +76,7 @@ class LocalRuntime:
             logs=PodLogs(root.resolve() / "logs"),
             host_roots=host_roots,
             overlay=await can_stack(root.resolve(), capabilities),
+            outside=outside,
         )
         return cls(machine)
 

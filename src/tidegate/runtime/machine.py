@@ -10,7 +10,10 @@ from tidegate.base.sandbox import Capabilities, UserRange
 from tidegate.engine.clock import Clock
 from tidegate.engine.outcome import Events
 from tidegate.engine.ports import Store
+from tidegate.kinds.objects import Object, annotation
+from tidegate.network.outside import Outside
 from tidegate.oci.credentials import Credentials
+from tidegate.runtime.deployment_spec import NETWORK
 from tidegate.runtime.images import ImageStore, Registry
 from tidegate.runtime.layers import NOBODY, Owners
 from tidegate.runtime.logs import PodLogs
@@ -21,7 +24,8 @@ RegistryFor = Callable[[Credentials], Registry]
 
 @frozen
 class Machine:
-    """The parts that a pod's worker uses. `overlay` says whether overlayfs works below `root`."""
+    """The parts that a pod's worker uses. `overlay` says whether overlayfs works below `root`;
+    without `outside` no pod reaches anything outside of its namespaces."""
 
     root: Path
     store: Store
@@ -34,6 +38,7 @@ class Machine:
     logs: PodLogs
     host_roots: tuple[Path, ...]
     overlay: bool
+    outside: Outside | None = None
 
     @property
     def owner(self) -> int | None:
@@ -46,6 +51,13 @@ class Machine:
     def network(self) -> str:
         """As a Sandbox names it."""
         return "none" if self.capabilities.network else "host"
+
+    async def way_out(self, pod: Object) -> Outside | None:
+        """Who gives a pod its network outside; None where it has none, by its annotation or for what is lacking."""
+        closed = annotation(pod, NETWORK) not in (None, "auto")
+        if closed or self.outside is None or not self.capabilities.network or not (await self.outside.way()).leads_out:
+            return None
+        return self.outside
 
     def pod_folder(self, uid: str) -> Path:
         """A pod's own folder."""

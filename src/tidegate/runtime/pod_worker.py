@@ -109,7 +109,9 @@ class PodWorker:
     async def _start(self, prepared: Prepared, run: int) -> Container:
         log = self._machine.logs.writer(self.pod, self.spec.container.name, run)
         try:
-            container = await Container.start(prepared.spec, self._machine.capabilities, prepared.command, log)
+            container = await Container.start(
+                prepared.spec, self._machine.capabilities, prepared.command, log, prepared.outside
+            )
         except BaseException:
             log.close()
             raise

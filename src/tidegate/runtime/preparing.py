@@ -21,6 +21,7 @@ from tidegate.base.sandbox import (
     UserRange,
 )
 from tidegate.kinds.objects import Object
+from tidegate.network.outside import Outside
 from tidegate.oci.credentials import Credentials, Login
 from tidegate.oci.pull_secrets import pull_credentials
 from tidegate.runtime import volumes
@@ -38,12 +39,13 @@ _CAPABILITY_NAMES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETGI
 
 @frozen
 class Prepared:
-    """All that a container's start needs; `folder` is removed when the run is over."""
+    """All that a container's start needs; `folder` is removed when the run is over, `outside` gives it its network."""
 
     spec: Sandbox
     command: list[str]
     image: Image
     folder: Path
+    outside: Outside | None = None
 
 
 async def pull(machine: Machine, pod: Object, spec: PodSpec) -> Image:
@@ -79,7 +81,9 @@ async def prepare(machine: Machine, pod: Object, spec: PodSpec, image: Image, ru
     command = argv_of(container.command, container.args, image.config.entrypoint, image.config.cmd, environment)
     binds, memory = await volumes.prepare(machine.store, str(metadata["namespace"]), spec, place)
     root = await _root(machine, image, folder, read_only=container.read_only_root)
-    files = await asyncio.to_thread(_own_files, folder, hostname, machine)
+    outside = await machine.way_out(pod)
+    names = await outside.resolv_conf() if outside else None
+    files = await asyncio.to_thread(_own_files, folder, hostname, machine, names)
     if not (machine.capabilities.user_ranges or not machine.capabilities.root):
         uid = gid = NOBODY
     sandbox = Sandbox(
@@ -97,7 +101,7 @@ async def prepare(machine: Machine, pod: Object, spec: PodSpec, image: Image, ru
         env=environment,
         limits=DEFAULT_LIMITS,
     )
-    return Prepared(sandbox, command, image, folder)
+    return Prepared(sandbox, command, image, folder, outside)
 
 
 def _capabilities(container: Container, uid: int) -> tuple[int, ...]:
@@ -161,12 +165,14 @@ def _fresh(folder: Path, owner: int | None) -> None:
             os.chown(inner, owner, owner)
 
 
-def _own_files(folder: Path, hostname: str, machine: Machine) -> tuple[Bind, ...]:
-    """The files that every pod has of its own: its names, and how names are resolved."""
+def _own_files(folder: Path, hostname: str, machine: Machine, names: str | None) -> tuple[Bind, ...]:
+    """The files that every pod has of its own: its names, and how names are resolved (`names`, where it has a way)."""
     contents = {
         "hosts": f"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.0.1\t{hostname}\n",
         "hostname": f"{hostname}\n",
     }
+    if names is not None:
+        contents["resolv.conf"] = names
     binds = []
     for name, text in contents.items():
         path = folder / name

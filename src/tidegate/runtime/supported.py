@@ -29,7 +29,7 @@ _WHY = {
     "SealedSecret": "nothing here can open it; give the Secret itself",
     "PersistentVolumeClaim": "use a hostPath under an allowed root",
     "PersistentVolume": "use a hostPath under an allowed root",
-    "NetworkPolicy": "each replica has a network of its own, with no way out",
+    "NetworkPolicy": "no replica reaches another; the annotation tidegate.dev/network: none closes the outside",
     "HorizontalPodAutoscaler": "set spec.replicas",
 }
 _POD_FIELDS = {
