@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import ipaddress
 import os
 import re
 import socket
@@ -29,6 +30,8 @@ WEB6 = "2001:db8:7::7"
 NAME = "web.outside.example"
 HOST = "192.0.2.2"
 HOST_ADDRESSES = (HOST, "203.0.113.9")
+ROUTER = "10.77.0.1"
+"""The machine's address on the network of its neighbour."""
 HOST6 = "2001:db8:1::2"
 LOCAL_PORT = 8099
 PORT = 80
@@ -42,8 +45,8 @@ def _ip(lines: str, pid: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def entered() -> Iterator[None]:
-    """Be on the machine: this thread, and whatever it starts. Needs root."""
+def entered() -> Iterator[int]:
+    """Be on the machine: this thread, and whatever it starts; gives a process that is outside. Needs root."""
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
@@ -70,7 +73,7 @@ def entered() -> Iterator[None]:
         assert outside.stdout.readline() == b"serving\n"
         local = _Server(("::", LOCAL_PORT), lambda _: b"the machine itself")
         _until(lambda: _answers(WEB))
-        yield
+        yield outside.pid
     finally:
         if local is not None:
             local.shutdown()
@@ -81,6 +84,70 @@ def entered() -> Iterator[None]:
         outside.stdout.close()
         assert libc.setns(before, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
         os.close(before)
+
+
+@contextlib.contextmanager
+def namespace() -> Iterator[int]:
+    """A process in a network namespace of its own."""
+    process = subprocess.Popen(["unshare", "--net", "sleep", "600"])
+    try:
+        here = Path("/proc/thread-self/ns/net").readlink()
+        _until(lambda: Path(f"/proc/{process.pid}/ns/net").readlink() != here)
+        _ip("link set lo up\n", process.pid)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def reaches(pid: int, address: str, port: int) -> bool:
+    """Whether an address is reached from the namespace of a process."""
+    within = ["nsenter", f"--target={pid}", "--net"]
+    argv = [*within, sys.executable, "-c", LOOK, f"it={address}:{port}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
+    return told(done.stdout)["it"].startswith("reached")
+
+
+def add_address(address: str) -> None:
+    """Give the machine one more address."""
+    _ip(f"address add {address}/32 dev lo\n")
+
+
+@contextlib.contextmanager
+def neighbour(outside: int) -> Iterator[int]:
+    """A process on another network of this machine (10.77.0.2), which takes it for its router."""
+    with namespace() as pid:
+        _ip(f"link add eth1 type veth peer name up1\nlink set up1 netns {pid}\n")
+        _ip(f"address add {ROUTER}/24 dev eth1\nlink set eth1 up\n")
+        _ip(f"address add 10.77.0.2/24 dev up1\nlink set up1 up\nroute add default via {ROUTER}\n", pid)
+        route(outside, "10.77.0.0/24")
+        yield pid
+
+
+def route(pid: int, network: str) -> None:
+    """Have whoever is outside find a network by this machine."""
+    _ip(f"route add {network} via {HOST}\n", pid)
+
+
+def other_end(name: str) -> str:
+    """The address at the other end of an interface's /30."""
+    argv = ["ip", "-oneline", "-4", "address", "show", "dev", name]
+    line = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=_PATIENCE).stdout
+    ends = ipaddress.IPv4Interface(line.split()[3])
+    return str(next(one for one in ends.network.hosts() if one != ends.ip))
+
+
+@contextlib.contextmanager
+def serving(pid: int, port: int) -> Iterator[None]:
+    """A server in the namespace of a process."""
+    argv = ["nsenter", f"--target={pid}", "--net", sys.executable, "-m", "http.server", str(port)]
+    process = subprocess.Popen([*argv, "--directory", "/nonexistent"], stderr=subprocess.DEVNULL)
+    try:
+        _until(lambda: reaches(pid, "127.0.0.1", port))
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def with_files(folder: Path, command: list[str]) -> list[str]:

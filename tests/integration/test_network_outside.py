@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -23,6 +24,9 @@ import outside_world as world
 from needed import need
 from runner_home import NOBODY, git, ordinary_python, workflow
 
+from tidegate.network import commands
+from tidegate.network.outside import Outside, Way
+
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root makes a machine of the test's own"),
@@ -43,8 +47,8 @@ def folder():
 def machine():
     need("nft", "nftables")
     need("ip", "iproute2")
-    with world.entered():
-        yield
+    with world.entered() as outside:
+        yield outside
 
 
 @pytest.mark.parametrize(
@@ -206,3 +210,103 @@ def until(look: Callable[[], Any], what: str, server: Server | None = None) -> A
         assert server is None or server.process.poll() is None, said
         time.sleep(0.05)
     return found
+
+
+def test_a_firewall_that_lets_nothing_through_leads_to_slirp4netns(machine, folder):
+    """As Docker's and ufw's do: a link would be made, and lead nowhere."""
+    need("slirp4netns")
+    rules = "table ip filter {\n chain FORWARD {\n type filter hook forward priority 0; policy drop;\n }\n}\n"
+    subprocess.run(["nft", "--file", "-"], input=rules, text=True, check=True, timeout=60)
+    assert with_way(folder, "auto", lambda way: way) == Way("slirp4netns")
+    refused = with_way(folder, "veth", lambda way: way)
+    assert not refused.leads_out
+    assert "the chain FORWARD of the table filter lets nothing through" in refused.why
+
+
+def test_the_machine_does_not_become_a_router_for_its_neighbours(machine, folder):
+    """Forwarding is switched on for the links; between the interfaces that were there it stays as it was."""
+    forwarding = Path("/proc/sys/net/ipv4/ip_forward")
+    with world.neighbour(machine) as neighbour:
+
+        def reaches(address: str, port: int = world.PORT) -> bool:
+            return world.reaches(neighbour, address, port)
+
+        assert not reaches(world.WEB)
+        assert reaches(world.ROUTER, world.LOCAL_PORT)  # the machine itself, so it is there
+        forwarding.write_text("1")
+        assert reaches(world.WEB)
+        forwarding.write_text("0")
+        routed = with_way(folder, "veth", lambda way: (way.leads_out, forwarding.read_text(), reaches(world.WEB)))
+        assert routed == (True, "1\n", False)
+    assert_nothing_is_left()
+
+
+def test_a_link_leads_to_no_redirected_port_and_nobody_comes_in_by_it(machine, folder):
+    """Docker publishes a port by such a redirection. It is there for others, and so is the server in the namespace."""
+    port, rules = 9999, "table ip other {\n chain prerouting {\n type nat hook prerouting priority dstnat;\n"
+    rules += f"ip daddr {world.HOST} tcp dport {port} dnat to 10.77.0.2:{world.PORT}\n }}\n}}\n"
+    subprocess.run(["nft", "--file", "-"], input=rules, text=True, check=True, timeout=60)
+
+    async def look() -> None:
+        outside = Outside(folder, "veth")
+        with world.neighbour(machine) as neighbour, world.namespace() as pid:
+            Path("/proc/sys/net/ipv4/ip_forward").write_text("1")  # as Docker has it
+            link = await outside.link(pid)
+            (name,) = links("veth")
+            inside = world.other_end(name)
+            with world.serving(pid, 8000), world.serving(neighbour, world.PORT):
+                assert world.reaches(machine, world.HOST, port)
+                assert not world.reaches(pid, world.HOST, port)
+                assert world.reaches(pid, "127.0.0.1", 8000)
+                assert not world.reaches(os.getpid(), inside, 8000)
+                world.route(machine, f"{inside}/32")
+                assert not world.reaches(machine, inside, 8000)
+            await link.close()
+        await outside.close()
+
+    asyncio.run(look())
+
+
+def test_an_address_that_the_machine_gets_later_is_closed_too(machine, folder):
+    """By slirp4netns and pasta the rules inside have to learn it."""
+    need("slirp4netns")
+    later = "203.0.113.77"
+
+    async def look() -> None:
+        outside = Outside(folder, "slirp4netns")
+        with world.namespace() as pid:
+            link = await outside.link(pid)
+            assert await asyncio.to_thread(world.reaches, pid, world.WEB, world.PORT)
+            assert not await asyncio.to_thread(world.reaches, pid, world.HOST, world.LOCAL_PORT)
+            await asyncio.to_thread(world.add_address, later)
+            async with asyncio.timeout(60):
+                while await asyncio.to_thread(world.reaches, pid, later, world.LOCAL_PORT):  # noqa: ASYNC110 - it is asked from there
+                    await asyncio.sleep(0.05)
+            assert await asyncio.to_thread(world.reaches, pid, world.WEB, world.PORT)
+            await link.close()
+        await outside.close()
+
+    asyncio.run(look())
+
+
+def test_what_is_missing_is_named(machine, folder, monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(commands, "SYSTEM", "")
+    way = with_way(folder, "auto", lambda way: way)
+    assert way.explain() == (
+        "nothing outside: veth: the program 'ip' is not installed; slirp4netns: the program 'slirp4netns' is not "
+        "installed (apt-get install nftables iproute2 slirp4netns, and start again)"
+    )
+
+
+def with_way(folder: Path, wanted: str, look: Callable[[Way], Any]) -> Any:
+    """What a look finds while a home has its way out."""
+
+    async def looked() -> Any:
+        outside = Outside(folder, wanted)
+        try:
+            return look(await outside.way())
+        finally:
+            await outside.close()
+
+    return asyncio.run(looked())

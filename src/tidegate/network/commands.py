@@ -13,14 +13,16 @@ PACKAGES = {
     "ip": "iproute2", "iptables-legacy": "iptables", "nft": "nftables", "nsenter": "util-linux",
     "slirp4netns": "slirp4netns", "pasta": "passt",
 }  # fmt: skip
+SYSTEM = ":/usr/sbin:/sbin"
+"""Where programs lie that an ordinary user's PATH may leave out."""
 INSIDE_NAME = "eth0"
 """The interface's name in the namespace."""
 MTU = 65520  # between a namespace and a program on the same host
 
 
 def program(name: str) -> str:
-    """Where a program lies, also where PATH has no sbin, as an ordinary user's; MissingTool names its package."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+    """Where a program lies, on PATH or in SYSTEM; MissingTool names its package."""
+    found = shutil.which(name, path=os.environ.get("PATH", os.defpath) + SYSTEM)
     if found is None:
         remedy = f"install it: apt-get install {PACKAGES[name]}"
         raise MissingTool(f"the program {name!r} is not installed", remedy=remedy)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from pathlib import Path
+from typing import TypeGuard
 
 from tidegate.base.errors import InvalidInput, MissingTool, TidegateError, Unavailable
 from tidegate.base.frozen import frozen
@@ -17,7 +18,7 @@ from tidegate.network.resolvers import Resolvers
 from tidegate.network.userspace import Userspace
 from tidegate.network.veth import Veth
 
-INSTALL = "apt-get install nftables iproute2 slirp4netns"
+INSTALL = "apt-get install nftables iproute2 slirp4netns, and start again"
 _log = logging.getLogger("tidegate.network")
 
 
@@ -114,15 +115,16 @@ class Outside:
             return Way(NONE, "it was switched off (--network none)")
         servers = resolvers.read(await asyncio.to_thread(resolvers.host_files)).servers
         tried: list[str] = []
+        missing = False
         for kind in self._kinds(names=bool(servers)):
             try:
                 self._network = await self._try(kind, servers)
             except (TidegateError, OSError) as error:
-                tried.append(f"{kind}: {error.explain() if isinstance(error, TidegateError) else error}")
+                tried.append(f"{kind}: {error}" + (f", {error.remedy}" if _has_own_remedy(error) else ""))
+                missing = missing or isinstance(error, MissingTool)
             else:
                 return Way(kind, names=bool(self._network.servers))
-        remedy = INSTALL if self._wanted == AUTO else ""
-        return Way(NONE, "; ".join(tried), remedy)
+        return Way(NONE, "; ".join(tried), INSTALL if missing else "")
 
     def _kinds(self, *, names: bool) -> tuple[str, ...]:
         """In the order in which they are tried. Where the name server is on loopback, only slirp4netns reaches it."""
@@ -140,3 +142,8 @@ class Outside:
         if os.geteuid() != 0:
             raise InvalidInput("veth needs root", remedy="choose slirp4netns or pasta as an ordinary user")
         return await Veth.open(self._owner, servers)
+
+
+def _has_own_remedy(error: Exception) -> TypeGuard[TidegateError]:
+    """Whether an error says more than what is to be installed, which is said once for all."""
+    return isinstance(error, TidegateError) and not isinstance(error, MissingTool) and error.remedy is not None
