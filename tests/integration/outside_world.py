@@ -2,7 +2,7 @@
 
     [ outside ]── up0 192.0.2.1 ────── eth0 192.0.2.2 ──[ the machine ]
       198.51.100.7   web, says who asked                  203.0.113.9, 2001:db8:1::2   its other addresses
-      198.51.100.53  names                                LOCAL_PORT    a server on all of its addresses
+      198.51.100.53  names                                LOCAL_PORT    a server on all of them; names on loopback
       169.254.169.254  metadata
 
 Run as a program it serves what is outside. Whoever is in `entered` is on the machine, with all that it starts.
@@ -53,7 +53,7 @@ def entered() -> Iterator[int]:
     outside = subprocess.Popen(
         ["unshare", "--net", sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    local = None
+    local = names = None
     try:
         assert outside.stdout.readline() == b"begun\n"
         _ip("link set lo up\nlink add eth0 type veth peer name up0\n" + f"link set up0 netns {outside.pid}\n")
@@ -72,12 +72,14 @@ def entered() -> Iterator[int]:
         outside.stdin.flush()
         assert outside.stdout.readline() == b"serving\n"
         local = _Server(("::", LOCAL_PORT), lambda _: b"the machine itself")
+        names = _NameServer("127.0.0.1")
         _until(lambda: _answers(WEB))
         yield outside.pid
     finally:
-        if local is not None:
-            local.shutdown()
-            local.server_close()
+        for server in (local, names):
+            if server is not None:
+                server.shutdown()
+                server.server_close()
         outside.kill()
         outside.wait()
         outside.stdin.close()
@@ -150,12 +152,12 @@ def serving(pid: int, port: int) -> Iterator[None]:
         process.wait()
 
 
-def with_files(folder: Path, command: list[str]) -> list[str]:
-    """The argv of a command that finds this machine's name server in /etc/resolv.conf, and a /dev/net/tun that is open
-    to all, as udev makes it.
+def with_files(folder: Path, command: list[str], server: str = NAMES) -> list[str]:
+    """The argv of a command that finds a name server in /etc/resolv.conf, and a /dev/net/tun that is open to all, as
+    udev makes it.
     """
     names, tun = folder / "resolv.conf", folder / "tun"
-    names.write_text(f"nameserver {NAMES}\n")
+    names.write_text(f"nameserver {server}\n")
     names.chmod(0o644)
     script = (
         f"mount -t tmpfs -o mode=755 tun {tun} && mknod -m 666 {tun}/tun c 10 200 && "
@@ -287,13 +289,18 @@ class _Names(socketserver.BaseRequestHandler):
         answering.sendto(question[:2] + head + question[12:end] + record, self.client_address)
 
 
+class _NameServer(socketserver.ThreadingUDPServer):
+    def __init__(self, address: str):
+        super().__init__((address, 53), _Names)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+
 def main() -> None:
     sys.stdout.write("begun\n")
     sys.stdout.flush()
     sys.stdin.readline()
     _Server(("::", PORT), lambda client: f"you are {client}".encode())
-    names = socketserver.ThreadingUDPServer((NAMES, 53), _Names)
-    threading.Thread(target=names.serve_forever, daemon=True).start()
+    _NameServer(NAMES)
     sys.stdout.write("serving\n")
     sys.stdout.flush()
     sys.stdin.read()

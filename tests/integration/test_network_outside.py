@@ -55,12 +55,19 @@ def machine():
     ("way", "user"), [("veth", False), ("slirp4netns", False), ("slirp4netns", True), ("pasta", True)]
 )
 def test_jobs_and_workloads_reach_the_outside_and_nothing_else(machine, folder, way, user):
-    if way != "veth":
-        need(way, {"pasta": "passt"}.get(way))
-    python = ordinary_python(folder) if user else ["env", sys.executable]
-    if not python:
-        pytest.skip("no interpreter that an ordinary user may start: apt-get install python3")
-    command = [*python[:-1], f"TIDEGATE_TEST_NETWORK={way}", python[-1], "-m", "pytest", "-q", "-x"]
+    check(folder, way, user=user)
+    assert_nothing_is_left()
+
+
+def test_a_name_server_on_the_machines_loopback_is_asked_by_slirp4netns(machine, folder):
+    """Which so is what root has by itself there."""
+    check(folder, "auto", "-k", "test_a_job_reaches_the_outside", names="127.0.0.1")
+
+
+def check(folder: Path, way: str, *more: str, user: bool = False, names: str = world.NAMES) -> None:
+    """Run outside_checks.py on the machine."""
+    python = python_of(folder, way, user=user)
+    command = [*python[:-1], f"TIDEGATE_TEST_NETWORK={way}", python[-1], "-m", "pytest", "-q", "-x", *more]
     tests = folder / "tests"
     shutil.copytree(HERE, tests, ignore=shutil.ignore_patterns("__pycache__", "conftest.py"))
     (folder / "pytest.ini").write_text(
@@ -71,24 +78,24 @@ def test_jobs_and_workloads_reach_the_outside_and_nothing_else(machine, folder, 
     if user:
         os.chown(folder, NOBODY, NOBODY)
     done = subprocess.run(
-        world.with_files(folder, command),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        world.with_files(folder, command, names), cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
-    assert_nothing_is_left()
 
 
-@pytest.mark.parametrize(("way", "user"), [("veth", False), ("slirp4netns", True), ("pasta", True)])
-def test_a_killed_server_leaves_nothing_after_its_next_start(machine, folder, way, user):
-    if way != "veth":
+def python_of(folder: Path, way: str, *, user: bool) -> list[str]:
+    """How this Python is started, for root or for an ordinary user, where the machine has what the way needs."""
+    if way not in ("veth", "auto"):
         need(way, {"pasta": "passt"}.get(way))
     python = ordinary_python(folder) if user else ["env", sys.executable]
     if not python:
         pytest.skip("no interpreter that an ordinary user may start: apt-get install python3")
+    return python
+
+
+@pytest.mark.parametrize(("way", "user"), [("veth", False), ("slirp4netns", True), ("pasta", True)])
+def test_a_killed_server_leaves_nothing_after_its_next_start(machine, folder, way, user):
+    python = python_of(folder, way, user=user)
     with Server(folder, python, way) as server:
         server.run_forever()
         traces = until(lambda: links(way), "a link")

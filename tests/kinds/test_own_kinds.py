@@ -23,6 +23,7 @@ def obj(kind, spec, status=None):
 def test_a_runners_defaults():
     model = Runner.from_object(obj("Runner", {"repository": "seadavdic/smartbiz"}))
     assert (model.isolation, model.max_jobs, model.suspend, model.secret_ref) == ("auto", 1, False, None)
+    assert model.network == "auto"
     assert (model.variables, model.refs, model.source_ref) == ({}, {}, None)
     assert (model.limits, model.timeout_seconds) == (JobLimits(), 24 * 3600)
 
@@ -32,6 +33,7 @@ def test_a_runner_with_everything():
         "repository": "o/n",
         "sourceRef": {"name": "flux-system"},
         "isolation": "namespaces",
+        "network": "none",
         "maxJobs": 3,
         "variables": {"A": "b"},
         "suspend": True,
@@ -40,7 +42,7 @@ def test_a_runner_with_everything():
     }
     model = Runner.from_object(obj("Runner", spec, {"refs": {"refs/heads/main": COMMIT}}))
     assert model.source_ref == SourceReference("GitRepository", "flux-system")
-    assert (model.max_jobs, model.refs) == (3, {"refs/heads/main": COMMIT})
+    assert (model.max_jobs, model.refs, model.network) == (3, {"refs/heads/main": COMMIT}, "none")
     assert model.limits == JobLimits(cpu=1.5, memory=2**29, storage=4 * 10**9, pids=200)
     assert model.timeout_seconds == 5400
 
@@ -79,6 +81,12 @@ SPEC = {
     "attempt": 1,
     "inputs": {},
 }
+
+
+def test_a_runners_network_is_auto_or_none():
+    with pytest.raises(InvalidInput) as caught:
+        Runner.from_object(obj("Runner", {"repository": "o/n", "network": "off"}))
+    assert "spec.network" in caught.value.explain()
 
 
 def test_a_run_goes_through_json_and_back():

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -158,3 +159,12 @@ async def test_a_pod_s_job_is_told_which_mirrors_and_bases_the_controller_has(st
     assert given["mirrors"] == {"ghcr.io": "https://mirror.example"}
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_runner_that_closes_its_jobs_is_refused_where_the_pods_network_is_the_clusters(store, clock):
+    events = Told()
+    jobs = KubeJobs(None, store, clock, JobPlace("ghcr.io/me/tidegate:1", {}))
+    outcome = await jobs.run(replace(REQUEST, network="none").as_json(), events)
+    assert outcome["conclusion"] == "failure"
+    assert "NetworkPolicy" in outcome["message"]
+    assert "Job" not in {key.kind for key in store.kept}

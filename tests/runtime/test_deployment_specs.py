@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tidegate.base.errors import InvalidInput
-from tidegate.runtime.deployment_spec import REPLICAS_LIMIT, read_deployment
+from tidegate.runtime.deployment_spec import NETWORK, REPLICAS_LIMIT, read_deployment
 
 
 def deployment(**spec: Any) -> dict[str, Any]:
@@ -44,3 +44,23 @@ def test_a_wrong_field_is_named(spec: dict[str, Any], field: str) -> None:
 def test_the_largest_number_of_replicas_is_fine() -> None:
     found = read_deployment(deployment(replicas=REPLICAS_LIMIT), one_at_a_time=False)
     assert found.wanted.replicas == REPLICAS_LIMIT
+
+
+def annotated(value: Any) -> dict[str, Any]:
+    found = deployment()
+    found["spec"]["template"]["metadata"]["annotations"] = {NETWORK: value}
+    return found
+
+
+def test_a_pod_is_closed_where_its_annotation_says_so() -> None:
+    assert not read_deployment(deployment(), one_at_a_time=False).closed
+    assert not read_deployment(annotated("auto"), one_at_a_time=False).closed
+    assert read_deployment(annotated("none"), one_at_a_time=False).closed
+
+
+@pytest.mark.parametrize("value", ["off", "None", "", True, None])
+def test_a_slip_in_the_annotation_opens_nothing(value: Any) -> None:
+    with pytest.raises(InvalidInput) as error:
+        read_deployment(annotated(value), one_at_a_time=False)
+    assert "annotations[tidegate.dev/network]" in error.value.explain()
+    assert error.value.remedy == "write auto or none"

@@ -82,7 +82,7 @@ class Outside:
             return
         way = await self.way()
         if not way.leads_out:
-            raise Unavailable(f"no network by {self._wanted}: {way.why}", remedy=way.remedy or None)
+            raise Unavailable(f"no network: {way.why}", remedy=way.remedy or None)
 
     async def resolv_conf(self) -> str:
         """The resolv.conf for a sandbox that is about to start."""

@@ -41,10 +41,11 @@ class VethLink:
 
     async def close(self) -> None:
         """Remove it; its other end goes with it. Nothing happens where the namespace has taken it along."""
-        argv = [commands.program("ip"), "link", "delete", self._link.name]
-        with contextlib.suppress(CommandFailed):
-            await process.run(argv, timeout=_TIMEOUT)
-        self._network.release(self._slot)
+        try:
+            with contextlib.suppress(CommandFailed):
+                await process.run([commands.program("ip"), "link", "delete", self._link.name], timeout=_TIMEOUT)
+        finally:
+            self._network.release(self._slot)
 
 
 class Veth:
@@ -57,6 +58,7 @@ class Veth:
         self._block = block
         self._servers = servers
         self._slots: set[int] = set()
+        self._next = 0
 
     @classmethod
     async def open(cls, owner: Owner, servers: tuple[str, ...]) -> Veth:
@@ -94,10 +96,13 @@ class Veth:
 
     async def link(self, pid: int) -> VethLink:
         """A link for the network namespace of a process. Raises LimitExceeded, CommandFailed."""
-        slot = next((number for number in range(LINKS) if number not in self._slots), None)
+        # In turn, so that what still answers an earlier sandbox does not reach the next one.
+        turn = ((self._next + step) % LINKS for step in range(LINKS))
+        slot = next((number for number in turn if number not in self._slots), None)
         if slot is None:
             raise LimitExceeded(f"more than {LINKS} sandboxes have a network at once")
         self._slots.add(slot)
+        self._next = slot + 1
         link = link_of(self._owner, self._block, slot)
         made = VethLink(self, link, slot)
         try:
