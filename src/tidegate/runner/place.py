@@ -130,9 +130,9 @@ class Place:
         Raises MissingTool where a program is not there, CommandFailed with the reason where it can't be set up, or
         what the network raises.
         """
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
         with Gate() if network is not None else contextlib.nullcontext() as gate:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            ours.setblocking(False)
             passed = (theirs.fileno(), *((gate.descriptor,) if gate else ()))
             try:
                 start = make(theirs.fileno(), gate.descriptor if gate else None)
