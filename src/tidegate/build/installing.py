@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tidegate.base.errors import InvalidInput
 from tidegate.base.frozen import frozen
 from tidegate.build.actions import InstallWheels
 from tidegate.build.bases import Foundation
@@ -98,12 +97,12 @@ def prepare(
 ) -> Installation:
     """Find out what installations into one place read.
 
-    Raises InvalidInput where the base has no Python, or a file can't be had; NotNative where the place is not known.
+    Raises InvalidInput where a file can't be had; NotNative where the base has no Python (an earlier line may have
+    brought one), or the place is not known.
     """
     base = foundation.facts.python
     if base is None:
-        message = f"the base {foundation.name} has no Python for {platform}, so pip install can't be built"
-        raise InvalidInput(message, remedy="use a base with Python in it")
+        raise NotNative(f"the base {foundation.name} has no Python for {platform}")
     image = world.files
     wheels = _bundled(world, base) if actions[0].install.bundled else {}
     if wheels:
