@@ -156,11 +156,11 @@ def test_another_cache_gives_the_same_digest(world: World, tmp_path: Path) -> No
     assert world.build(replace(request, cache=tmp_path / "cache")) == world.build(request)
 
 
-def test_a_secret_is_in_no_layer_no_log_and_no_key(world: World) -> None:
+def test_a_secret_is_in_no_layer_no_log_and_no_key(world: World, tmp_path: Path) -> None:
     text = (
         "FROM debian:bookworm-slim\n"
         "RUN --mount=type=secret,id=token --mount=type=secret,id=token,env=TOKEN "
-        "cat /run/secrets/token; echo $TOKEN; stat -c %a%u /run/secrets/token > /mode; touch /run/secrets-were-here\n"
+        f"cat /run/secrets/token; : {tmp_path}; echo $TOKEN; stat -c %a%u /run/secrets/token > /mode; touch /run/secrets-were-here\n"
     )
     request = world.request("secret", text, PLATFORMS[1])
     result = world.build(request, token=SECRET.encode())
