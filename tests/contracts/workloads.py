@@ -37,6 +37,19 @@ class WorkloadsContract:
         assert not again.changed
         assert again.object["metadata"]["resourceVersion"] == first.object["metadata"]["resourceVersion"]
 
+    async def test_the_pods_of_a_namespace_are_listed_for_what_they_say(self, workloads, others):
+        namespace = SETTINGS.namespace
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": f"web-{secrets.token_hex(3)}", "namespace": namespace},
+            "spec": {"containers": [{"name": "web", "image": "web:1"}]},
+        }
+        await others.create(pod, manager="somebody")
+        found = {one["metadata"]["name"]: one["kind"] for one in await workloads.pods(namespace)}
+        assert found[pod["metadata"]["name"]] == "Pod"
+        assert not await workloads.pods(f"{namespace}-elsewhere")
+
     async def test_a_change_is_made_and_told(self, workloads):
         await workloads.apply(web(), manager=FLUX)
         applied = await workloads.apply(web(image="web:2"), manager=FLUX)

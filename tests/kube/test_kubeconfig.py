@@ -15,6 +15,7 @@ from tidegate.engine.manual_clock import ManualClock
 from tidegate.kube.access import TokenFile, tls_context
 from tidegate.kube.config import find_cluster, in_cluster
 from tidegate.kube.exec_plugin import ExecCredential
+from tidegate.kube.kubeconfig import Kubeconfig
 from tidegate.kube.pacing import Limits
 
 
@@ -381,3 +382,37 @@ async def test_a_plugin_that_is_not_there_says_how_to_get_it(write):
 async def test_a_plugin_that_answers_wrongly_is_denied_by_name(plugin, script):
     with pytest.raises(Denied, match="the credential plugin plugin"):
         await plugin(script).credential.identity()
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        (config(user={"exec": {"command": "touch"}}), "users[0].user.exec"),
+        (config(user={"auth-provider": {"name": "gcp"}}), "users[0].user.auth-provider"),
+        (config(user={"tokenFile": "/etc/shadow"}), "users[0].user.tokenFile"),
+        (config(user={"client-certificate": "/etc/x", "client-key-data": "eA=="}), "users[0].user.client-certificate"),
+        (config(user={"client-key": "/etc/x", "client-certificate-data": "eA=="}), "users[0].user.client-key"),
+        (config({"certificate-authority": "/etc/x"}), "clusters[0].cluster.certificate-authority"),
+        (config({"insecure-skip-tls-verify": True}), "clusters[0].cluster.insecure-skip-tls-verify"),
+    ],
+)
+def test_a_confined_kubeconfig_starts_no_program_and_reads_no_file(value, field):
+    with pytest.raises(InvalidInput, match="is not taken from a kubeconfig of a Secret") as error:
+        Kubeconfig.confined(yaml.safe_dump(value).encode(), "the Secret team/edge")
+    assert (error.value.where.file, error.value.where.field) == ("the Secret team/edge", field)
+    assert error.value.remedy
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [s3cret", "users: s3cret", "clusters: [{name: s3cret"])
+def test_a_confined_kubeconfig_that_is_none_is_said_without_what_is_in_it(text):
+    with pytest.raises((InvalidInput, NotFound)) as error:
+        Kubeconfig.confined(text.encode(), "the Secret team/edge").connection(ManualClock())
+    assert "the Secret team/edge" in str(error.value)
+    assert "s3cret" not in error.value.explain()
+
+
+async def test_a_confined_kubeconfig_with_all_in_it_connects():
+    data = yaml.safe_dump(config({"insecure-skip-tls-verify": False}, {"token": "t"})).encode()
+    connection = Kubeconfig.confined(data, "the Secret team/edge").connection(ManualClock())
+    assert connection.server == "https://one.test:6443"
+    assert (await connection.credential.identity()).headers == (("Authorization", "Bearer t"),)

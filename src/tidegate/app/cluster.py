@@ -23,6 +23,7 @@ from tidegate.app.cluster_hooks import answer_hooks
 from tidegate.app.lanes import LANES
 from tidegate.app.process import bound_memory, keep_what_is_there, stop_signals
 from tidegate.base.frozen import frozen
+from tidegate.deploy.cluster_targets import ClusterTargets
 from tidegate.deploy.controller import KustomizationController
 from tidegate.engine.clock import SystemClock
 from tidegate.engine.file_tags import FileTags
@@ -147,17 +148,18 @@ async def _lead(settings: ClusterSettings, clock: SystemClock, metrics: Metrics,
     """Wait for the leadership, then run the controllers as long as it lasts."""
     await leadership.acquire()
     with contextlib.closing(FactsCache(settings.data / "facts.db")) as facts:
+        client_of = partial(KubeClient, clock=clock, limits=settings.limits, guard=leadership.check)
         async with (
-            KubeClient(settings.connection, clock=clock, limits=settings.limits, guard=leadership.check) as client,
+            client_of(settings.connection) as client,
             RegistryClient({host: Endpoint(url) for host, url in settings.mirrors.items()}) as registry,
+            ClusterTargets(client, discovery := Discovery(client), client_of) as targets,
             asyncio.TaskGroup() as group,
         ):
-            discovery = Discovery(client)
             store = KubeStore(client, discovery=discovery, adopt_before=settings.adopt)
             workloads = KubeWorkloads(client, discovery=discovery)
             mirrors = Mirrors(settings.data / "mirrors")
             origins = Origins(mirrors, lambda _: None, _nothing_hosted)
-            parts = _Parts(settings, client, store, workloads, registry, facts, clock, mirrors, origins)
+            parts = _Parts(settings, client, store, workloads, targets, registry, facts, clock, mirrors, origins)
             manager = Manager(
                 store,
                 clock,
@@ -182,6 +184,7 @@ class _Parts:
     client: KubeClient
     store: KubeStore
     workloads: KubeWorkloads
+    targets: ClusterTargets
     registry: RegistryClient
     facts: FactsCache
     clock: SystemClock
@@ -199,7 +202,7 @@ class _Parts:
         tags = FileTags(data / "tags")
         every: list[Controller] = [
             GitRepositoryController(self.origins, trees, Announcements().of_push),
-            KustomizationController(trees, self.workloads),
+            KustomizationController(trees, self.workloads, elsewhere=self.targets),
             ImageRepositoryController(self.registry, tags),
             ImagePolicyController(tags, self.registry, self.facts),
             ReceiverController(),

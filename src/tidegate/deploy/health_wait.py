@@ -105,7 +105,7 @@ class HealthWait:
         self._pods = []
         for name in namespaces:
             with contextlib.suppress(TidegateError):  # they only explain: a wait does not fail for want of a right
-                self._pods += (await self._ctx.store.list("", "Pod", namespace=name)).items
+                self._pods += await self._workloads.pods(name)
 
     def _words(self, missing: _Missing) -> str:
         return "; ".join(self._of(key, obj, found) for key, (obj, found) in missing.items())

@@ -128,6 +128,10 @@ class Workloads(Protocol):
         """The live object with its status; NotFound."""
         ...
 
+    async def pods(self, namespace: str) -> list[Object]:
+        """The Pods of a namespace, which say why a workload is not ready. Denied where they may not be read."""
+        ...
+
     async def delete(self, key: ObjectKey) -> None:
         """Delete it and what it owns; NotFound."""
         ...

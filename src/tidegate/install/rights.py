@@ -9,7 +9,8 @@ from tidegate.kinds.controllers import CONTROLLERS, resource_of
 
 Rule = dict[str, Any]
 READ = ("get", "list", "watch")
-# Flux's kustomize-controller has it too: it applies whatever Git says, rights included.
+# cluster-admin, as Flux's kustomize-controller has it: it applies whatever Git says, rights included, and acts as the
+# accounts that Kustomizations name.
 APPLIER = "kustomize-controller"
 NOTIFIER = "notification-controller"
 _READS = {

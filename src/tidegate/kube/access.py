@@ -95,6 +95,26 @@ class TokenFile:
         return self._token != before
 
 
+class ActingAs:
+    """Another credential's identity that acts as a user; whom it acted as before counts no more. The API server gives a
+    service account's groups itself.
+    """
+
+    def __init__(self, credential: Credential, user: str):
+        self._credential = credential
+        self._headers = impersonation(user, (), "", ())
+
+    async def identity(self) -> Identity:
+        """The other's identity as that user. Denied where it can't be had now."""
+        found = await self._credential.identity()
+        own = tuple(header for header in found.headers if not header[0].lower().startswith("impersonate-"))
+        return Identity((*own, *self._headers), found.certificate)
+
+    async def renew(self) -> bool:
+        """Whether the other has a new identity."""
+        return await self._credential.renew()
+
+
 def bearer(token: str) -> Headers:
     """The header of a bearer token."""
     return (("Authorization", f"Bearer {token}"),)

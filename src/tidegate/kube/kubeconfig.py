@@ -69,6 +69,22 @@ class _Entry:
 
 
 _INSIDE = {"clusters": "cluster", "users": "user", "contexts": "context"}
+_CONFINED = "is not taken from a kubeconfig of a Secret"
+_EMBED = "kubectl config view --raw --flatten writes files as data"
+_TOKEN = "give the user a token, or client-certificate-data and client-key-data"  # noqa: S105 - a sentence
+_REFUSED: Mapping[str, Mapping[str, str]] = {
+    "clusters": {
+        "certificate-authority": _EMBED,
+        "insecure-skip-tls-verify": "give certificate-authority-data",
+    },
+    "users": {
+        "exec": _TOKEN,
+        "auth-provider": _TOKEN,
+        "tokenFile": _TOKEN,
+        "client-certificate": _EMBED,
+        "client-key": _EMBED,
+    },
+}
 
 
 class Kubeconfig:
@@ -85,6 +101,23 @@ class Kubeconfig:
             names = ", ".join(map(str, paths))
             raise NotFound(f"there is no kubeconfig: {names}", remedy="set KUBECONFIG, or give --kubeconfig FILE")
         return cls(found)
+
+    @classmethod
+    def confined(cls, data: bytes, name: str) -> Kubeconfig:
+        """One that somebody else wrote, under the name of where it is. InvalidInput, by its field, for what would start
+        a program, read a file here or pass over whose certificate the server shows.
+        """
+        source = _source(Path(name), data, name)
+        if source is None:
+            raise InvalidInput("this is no kubeconfig", where=Where(file=name))
+        for section, refused in _REFUSED.items():
+            for index, item in enumerate(_list(source, section)):
+                inside = item.get(_INSIDE[section]) if isinstance(item, Mapping) else None
+                for field in refused:
+                    if isinstance(inside, Mapping) and inside.get(field):
+                        where = source.document.where((section, index, _INSIDE[section], field))
+                        raise InvalidInput(f"{field} {_CONFINED}", where=where, remedy=refused[field])
+        return cls([source])
 
     def connection(self, clock: Clock, context: str | None = None) -> Connection:
         """The connection of a context; without one, of the current context."""
@@ -135,14 +168,18 @@ def _read(path: Path) -> _Source | None:
         return None
     except OSError as error:
         raise InvalidInput(f"the kubeconfig can't be read: {error.strerror}", where=Where(file=str(path))) from error
+    return _source(path.absolute(), data, str(path))
+
+
+def _source(path: Path, data: bytes, name: str) -> _Source | None:
     if len(data) > FILE_LIMIT:
-        raise InvalidInput(f"a kubeconfig has at most {FILE_LIMIT} bytes", where=Where(file=str(path)))
-    documents = load_documents(data, file=str(path))
+        raise InvalidInput(f"a kubeconfig has at most {FILE_LIMIT} bytes", where=Where(file=name))
+    documents = load_documents(data, file=name)
     if not documents:
         return None
     if not isinstance(documents[0].value, dict):
-        raise InvalidInput("this is no kubeconfig", where=Where(file=str(path)))
-    return _Source(path.absolute(), documents[0])
+        raise InvalidInput("this is no kubeconfig", where=Where(file=name))
+    return _Source(path, documents[0])
 
 
 def _list(source: _Source, section: str) -> list[object]:

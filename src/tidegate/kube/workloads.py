@@ -16,6 +16,7 @@ from tidegate.kinds.conditions import is_true
 from tidegate.kinds.objects import Object, ObjectKey, annotation, key_of, version_of
 from tidegate.kube.answers import IMMUTABLE, NO_RESOURCE
 from tidegate.kube.client import KubeClient
+from tidegate.kube.collection import Collection
 from tidegate.kube.confidential import conceal, is_secret, with_data
 from tidegate.kube.conflicts import again
 from tidegate.kube.discovery import Discovery, ServedKind
@@ -28,6 +29,7 @@ WAIT = 60.0
 """Seconds in which a deleted object must be gone, a namespace active, a definition established."""
 POLL = 0.2
 REMEMBERED = 20_000
+PODS = Collection("", "v1", "pods")
 _SERVER_SET = ("resourceVersion", "uid", "generation", "creationTimestamp", "managedFields", "selfLink")
 _UNDONE = ("kubectl", "before-first-apply")
 T = TypeVar("T")
@@ -89,6 +91,10 @@ class KubeWorkloads:
         served = await self._discovery.find(key.group, key.kind)
         found: Object = await self._client.get(served.path(key.namespace, key.name))
         return found
+
+    async def pods(self, namespace: str) -> list[Object]:
+        """The Pods of a namespace; Denied where they may not be listed."""
+        return await self._client.items(PODS, namespace)
 
     async def delete(self, key: ObjectKey) -> None:
         """Delete it; what it owns goes with it. NotFound."""

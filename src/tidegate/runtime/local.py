@@ -164,6 +164,10 @@ class LocalWorkloads:
         """The live object with its status; NotFound."""
         return await self._store.get(key)
 
+    async def pods(self, namespace: str) -> list[Object]:
+        """The Pods of a namespace."""
+        return [*(await self._store.list("", "Pod", namespace=namespace)).items]
+
     async def delete(self, key: ObjectKey) -> None:
         """Delete it; what it owns goes with it. NotFound."""
         await self._store.delete(key)
