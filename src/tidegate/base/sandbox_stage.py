@@ -5,8 +5,7 @@ sight. `sandbox.environment` holds its plan. Exit 125: the sandbox could not be 
 be started; else the command's own code, or 128 + the signal that ended it.
 """
 
-# Importing pathlib would cost milliseconds at every start; so would json and typing, and signal and socket for their
-# enums, of which the compiled parts do as well.
+# Importing pathlib, json, typing, or signal and socket with their enums, would cost milliseconds at every start.
 # ruff: noqa: PTH102, PTH110, PTH112, PTH114, PTH115, PTH211
 
 from __future__ import annotations
@@ -293,7 +292,6 @@ def network_up() -> None:
     """The loopback up, and every port open to an unprivileged user: the network is the sandbox's own."""
     control = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
     fcntl.ioctl(control.fileno(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING))
-    control.close()
     write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
 
 
