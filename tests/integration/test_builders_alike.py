@@ -160,7 +160,8 @@ def test_a_secret_is_in_no_layer_no_log_and_no_key(world: World, tmp_path: Path)
     text = (
         "FROM debian:bookworm-slim\n"
         "RUN --mount=type=secret,id=token --mount=type=secret,id=token,env=TOKEN "
-        f"cat /run/secrets/token; : {tmp_path}; echo $TOKEN; stat -c %a%u /run/secrets/token > /mode; touch /run/secrets-were-here\n"
+        f"cat /run/secrets/token; : {tmp_path}; echo $TOKEN; stat -c %a%u /run/secrets/token > /mode; "
+        "touch /run/secrets-were-here\n"
     )
     request = world.request("secret", text, PLATFORMS[1])
     result = world.build(request, token=SECRET.encode())
