@@ -104,6 +104,7 @@ class RunnerHome:
         endpoints: Any = None,
         following: bool = False,
         outside: Any = None,
+        containers: Any = None,
     ):
         self.root = root
         self.following = following
@@ -140,7 +141,9 @@ class RunnerHome:
             pinned=self.borrowing.open,
         )
         work = root / "home/runs/work"
-        self.jobs = LocalJobs(work, services, self.clock, hidden=(root / "home",), outside=outside)
+        self.jobs = LocalJobs(
+            work, services, self.clock, hidden=(root / "home",), outside=outside, containers=containers
+        )
         self.runner = RunnerController(repositories, self.feed, watch)
         self.runs = WorkflowRunController(
             jobs=self.jobs,
@@ -151,6 +154,7 @@ class RunnerHome:
             borrowing=self.borrowing,
             artifacts=self.artifacts,
             watch=watch,
+            lack=containers.lack if containers else None,
         )
         self.controllers = [self.runner, self.runs]
         if following:

@@ -70,6 +70,15 @@ def test_an_unknown_limit_is_told():
     assert set(model.unknown_fields) == {"spec.resources.limits.gpu", "spec.resources.requests"}
 
 
+def test_an_image_goes_with_its_isolation():
+    spec = {"repository": "o/n", "isolation": "container", "image": "ghcr.io/o/tools:1"}
+    model = Runner.from_object(obj("Runner", spec))
+    assert (model.isolation, model.image) == ("container", "ghcr.io/o/tools:1")
+    for wrong in ({"isolation": "container"}, {"image": "a"}, {"isolation": "none", "image": "a"}):
+        with pytest.raises(InvalidInput, match="goes with isolation container"):
+            Runner.from_object(obj("Runner", {"repository": "o/n", **wrong}))
+
+
 SPEC = {
     "repository": "o/n",
     "workflow": ".github/workflows/ci.yaml",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.app.cluster_runs import LACKING
+from tidegate.app.cluster_runs import LACKING, NO_CONTAINERS
 from tidegate.base.errors import NotFound
 from tidegate.git.pinned import FETCH_TIMEOUT, KEPT_BYTES, KEPT_SECONDS, MIB, PACK_LIMIT, TREE_LIMIT
 from tidegate.runner.actions import BUILT_IN
@@ -69,6 +69,7 @@ MATRIX = (
 CALLED = {".github/workflows/called.yaml": event("workflow_call")}
 ACTION = {"act/action.yml": "runs: {using: composite, steps: [{run: x, shell: sh}]}"}
 SCRIPT = {"act/action.yml": "runs: {using: node24, main: index.js}"}
+DOCKER = {"act/action.yml": "runs: {using: docker, image: Dockerfile, args: [a], entrypoint: /b, env: {A: b}}"}
 ROWS = {
     "`on.push`": (event(f"{{{FILTERS}}}"), ""),
     "`on.pull_request`": (event("{pull_request: {branches: [main]}}"), ""),
@@ -92,8 +93,8 @@ ROWS = {
         job("uses: acme/ci/.github/workflows/x.yaml@v1", ""),
         "",
     ),
-    "`jobs.<id>.container`": (job("container: debian"), "'container' is not supported yet"),
-    "`jobs.<id>.services`": (job("services: {db: {image: postgres}}"), "'services' are not supported yet"),
+    "`jobs.<id>.container`": (job("container: debian"), ""),
+    "`jobs.<id>.services`": (job("services: {db: {image: postgres}}"), ""),
     "`steps[*].run`, `shell`": (
         step(*(f"{{run: x, shell: {name}}}" for name in ("bash", "sh", "python", "pwsh", "'perl {0}'"))),
         "",
@@ -107,10 +108,8 @@ ROWS = {
         "",
         SCRIPT,
     ),
-    "`steps[*].uses: docker://…`": (
-        step("{uses: 'docker://alpine'}"),
-        "actions from images are not supported yet",
-    ),
+    "`steps[*].uses: docker://…`": (step("{uses: 'docker://alpine'}"), ""),
+    "Docker actions of the repository": (step("{uses: ./act}"), "", DOCKER),
     "`steps[*].uses: OWNER/NAME@REF`": (step(*(f"{{uses: {name}@main}}" for name in (*BUILT_IN, "a/b/c"))), ""),
     "expressions": (step("{run: '${{ toJSON(github.event.commits.*.id) }}', if: \"contains(github.ref, 'v')\"}"), ""),
     "`hashFiles`": (step("{run: '${{ hashFiles(''**/lock'') }}'}"), ""),
@@ -154,6 +153,15 @@ def test_what_a_cluster_has_no_place_for_is_refused_by_name_in_actions_too():
     assert "the action 'actions/upload-artifact@v4' is not supported in a cluster yet" in str(error.value)
     assert len(error.value.problems) == 2
     assert set(LACKING) <= set(BUILT_IN)
+
+
+def test_containers_are_refused_in_a_cluster_by_name_in_actions_too():
+    text = job("container: debian, services: {db: {image: postgres}}", "runs-on: x, steps: [{uses: ./act}]")
+    with pytest.raises(InvalidWorkflow) as error:
+        linked_in(Tree({CI: text, **DOCKER}), CI, LACKING, lack=lambda: NO_CONTAINERS)
+    said = [problem.message.partition(" can't run here: ")[0] for problem in error.value.problems]
+    assert sorted(said) == ["'container'", "'services'", "an action from an image"]
+    assert "a job of a cluster starts no containers yet" in str(error.value)
 
 
 def test_the_limits_of_what_is_fetched_are_those_that_hold():

@@ -15,6 +15,7 @@ from tidegate.kinds.label_selector import LabelSelector
 from tidegate.kube.client import KubeClient
 from tidegate.kube.store import KubeStore
 from tidegate.runner.borrowing import Borrowing
+from tidegate.runner.containers.check import NoContainers
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.job_manifest import JobPlace
@@ -32,6 +33,7 @@ LACKING = (
     "actions/cache/save",
 )
 """What a Pod can't do: nothing but the lines of its log leaves it."""
+NO_CONTAINERS = NoContainers("a job of a cluster starts no containers yet", "run the steps in the runner's own image")
 
 
 async def runner_controllers(
@@ -62,6 +64,7 @@ async def runner_controllers(
             borrowing=Borrowing(PinnedCommits(actions), lambda _name: None),
             lacking=LACKING,
             watch=watch,
+            lack=lambda: NO_CONTAINERS,
         ),
     ]
 

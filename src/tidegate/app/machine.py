@@ -53,6 +53,7 @@ from tidegate.runner.actions.action import Services
 from tidegate.runner.artifacts import Artifacts
 from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.caches import Caches
+from tidegate.runner.containers.engine import Podman
 from tidegate.runner.controller import RunnerController
 from tidegate.runner.feed import RunFeed
 from tidegate.runner.local_jobs import LocalJobs
@@ -278,8 +279,15 @@ class App:
             caches=Caches(self.home.runs / "caches", self.clock),
             pinned=borrowing.open,
         )
-        root = self.home.runs / "jobs"
-        jobs = LocalJobs(root, services, self.clock, hidden=(self.home.root,), outside=self.outside)
+        containers = Podman(self.home.root / "containers")
+        jobs = LocalJobs(
+            self.home.runs / "jobs",
+            services,
+            self.clock,
+            hidden=(self.home.root,),
+            outside=self.outside,
+            containers=containers,
+        )
         await jobs.sweep()
         return [
             GitRepositoryController(origins, trees, Announcements().of_push),
@@ -301,6 +309,7 @@ class App:
                 watch=watch,
                 server_url=self._server_url(),
                 artifacts=self.artifacts,
+                lack=containers.lack,
             ),
         ]
 

@@ -16,7 +16,7 @@ from tidegate.kinds.forges import FORGES
 from tidegate.kinds.objects import Object
 
 GROUP, KIND, VERSIONS = "tidegate.dev", "Runner", ("v1alpha1",)
-ISOLATIONS = ("auto", "none", "namespaces")
+ISOLATIONS = ("auto", "none", "namespaces", "container")
 HOST_URL = re.compile(r"(https?|ssh)://[^\s?#]+", re.ASCII)
 NETWORKS = ("auto", "none")
 REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+", re.ASCII)
@@ -63,8 +63,9 @@ class PullRequests:
 @frozen(kw_only=True)
 class Runner(Model):
     """Whose workflows run, and how. `repository` is `OWNER/NAME`; `source_ref` names a GitRepository to follow where
-    the repository is not hosted here; `actions` is where those of other repositories come from; `timeout_seconds` is
-    the most that a job may say for itself; `refs` is the status: the last commit of each ref whose push was handled.
+    the repository is not hosted here; `actions` is where those of other repositories come from; `image` is what jobs
+    run in where `isolation` is container; `timeout_seconds` is the most that a job may say for itself; `refs` is the
+    status: the last commit of each ref whose push was handled.
     """
 
     repository: str
@@ -74,6 +75,7 @@ class Runner(Model):
     suspend: bool = False
     isolation: str = "auto"
     network: str = "auto"
+    image: str = ""
     max_jobs: int = 1
     limits: JobLimits = JobLimits()
     timeout_seconds: float = DEFAULT_TIMEOUT
@@ -87,6 +89,9 @@ class Runner(Model):
         key, version = identity(obj, GROUP, KIND, VERSIONS)
         fields = Fields.of(obj)
         source = fields.child("sourceRef")
+        isolation, image = fields.text("isolation", "auto", choices=ISOLATIONS), fields.text("image", "").strip()
+        if (isolation == "container") != bool(image):
+            fields.wrong("image", "goes with isolation container, which needs it")
         refs = mapping(mapping(obj.get("status")).get("refs"))
         return cls(
             key=key,
@@ -96,7 +101,8 @@ class Runner(Model):
             actions=_actions(actions) if (actions := fields.child("actions")) else None,
             pull_requests=_pull_requests(requests) if (requests := fields.child("pullRequests")) else None,
             suspend=fields.flag("suspend"),
-            isolation=fields.text("isolation", "auto", choices=ISOLATIONS),
+            isolation=isolation,
+            image=image,
             network=fields.text("network", "auto", choices=NETWORKS),
             max_jobs=fields.integer("maxJobs", 1, least=1),
             limits=_limits(fields.inside("resources").inside("limits")),

@@ -20,6 +20,7 @@ from tidegate.git.remote import Credentials, Remote
 from tidegate.git.repository import Repository
 from tidegate.git.secrets import credentials_of
 from tidegate.kinds.runner import Runner
+from tidegate.runner.containers.check import Lack
 from tidegate.runner.linking import linked_workflow
 from tidegate.runner.pins import Pin, Pins
 from tidegate.workflow.calls import Linked
@@ -145,6 +146,7 @@ async def planned(
     known: Pins,
     name: str,
     lacking: Collection[str] = (),
+    lack: Lack | None = None,
 ) -> tuple[Linked, tuple[Pin, ...]]:
     """A workflow with all that it calls and uses, and the commits that it takes from other repositories.
 
@@ -155,7 +157,9 @@ async def planned(
     with shelf:
         while True:
             try:
-                linked = await asyncio.to_thread(linked_workflow, repository, commit, path, lacking, shelf.lookup, name)
+                linked = await asyncio.to_thread(
+                    linked_workflow, repository, commit, path, lacking, shelf.lookup, name, lack
+                )
             except InvalidWorkflow:
                 if not shelf.wanted:
                     raise

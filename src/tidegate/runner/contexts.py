@@ -82,7 +82,7 @@ def in_job(github: Mapping[str, Any], *, job: str, layout: Layout, token: str) -
     own = {
         "job": job,
         "workspace": layout.workspace,
-        "event_path": f"{layout.temp}/_github_workflow/event.json",
+        "event_path": layout.event_path,
         "token": token,
     }
     return {**github, **own}
@@ -97,7 +97,7 @@ def runner_context(layout: Layout, machine: Platform) -> dict[str, str]:
         "temp": layout.temp,
         "tool_cache": layout.tools,
         "environment": "self-hosted",
-        "workspace": f"{layout.home}/work/{layout.repository}",
+        "workspace": layout.inside(f"work/{layout.repository}"),
         "debug": "",
     }
 

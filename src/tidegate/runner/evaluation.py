@@ -124,7 +124,7 @@ class StepEvaluator(Protocol):
         assert step.run is not None
         return Script(
             text_value(step.run, scope),
-            shell_of(step, self.defaults, scope),
+            shell_of(step, self.defaults, scope, "sh" if "container" in scope.contexts.get("job", {}) else None),
             working_directory_of(step, self.defaults, scope),
         )
 
@@ -151,8 +151,9 @@ class StepEvaluator(Protocol):
         return found
 
     def _scope(self, before: Before) -> Scope:
+        job = {**self.base.contexts.get("job", {}), "status": before.status}
         steps = {name: result.as_context() for name, result in before.results.items()}
-        return self.base.having(env=dict(before.env), job={"status": before.status}, steps=steps)
+        return self.base.having(env=dict(before.env), job=job, steps=steps)
 
     def _name(self, step: Step, scope: Scope) -> str:
         """The name shown: its own, else what it runs."""

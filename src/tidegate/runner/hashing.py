@@ -24,7 +24,7 @@ def hash_files(folder: JobFolder, layout: Layout, clock: Clock) -> Function:
 
     def call(arguments: Sequence[Value]) -> Value:
         patterns = file_patterns((text_of(argument) for argument in arguments), layout.workspace)
-        return _hash(folder, layout.workspace.removeprefix(f"{layout.home}/"), patterns, clock)
+        return _hash(folder, layout.relative(layout.workspace), patterns, clock)
 
     return Function(1, 255, call)
 

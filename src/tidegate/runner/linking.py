@@ -10,6 +10,7 @@ from tidegate.base.files import Files
 from tidegate.git.repository import Repository
 from tidegate.runner.actions.check import action_problems, borrowed
 from tidegate.runner.actions.uses import used_problems
+from tidegate.runner.containers.check import Lack, container_problems
 from tidegate.workflow.calls import Linked, NotLooked, link
 from tidegate.workflow.elsewhere import Lookup, elsewhere, nothing_known
 from tidegate.workflow.model import Workflow
@@ -28,19 +29,26 @@ def linked_workflow(
     lacking: Collection[str] = (),
     lookup: Lookup = nothing_known,
     name: str = "",
+    lack: Lack | None = None,
 ) -> Linked:
     """The workflow at `path` of a commit, and those that it calls. `lacking` are built-in actions for which this home
-    has no place, `lookup` gives the files of other repositories, `name` is the run's own, OWNER/NAME. Blocks.
+    has no place, `lookup` gives the files of other repositories, `name` is the run's own, OWNER/NAME,
+    `lack` says why no container runs here. Blocks.
 
     Raises InvalidWorkflow with everything in any of them, and in the actions that they use, that keeps it from running
     here; NotFound.
     """
     with repository.files(commit) as files:
-        return linked_in(files, path, lacking, lookup, name)
+        return linked_in(files, path, lacking, lookup, name, lack)
 
 
 def linked_in(
-    files: Files, path: str, lacking: Collection[str] = (), lookup: Lookup = nothing_known, name: str = ""
+    files: Files,
+    path: str,
+    lacking: Collection[str] = (),
+    lookup: Lookup = nothing_known,
+    name: str = "",
+    lack: Lack | None = None,
 ) -> Linked:
     """The same from a tree of files."""
 
@@ -64,8 +72,9 @@ def linked_in(
 
     linked, problems = link(parse_workflow(files.read(path), path), called, name)
     workflows = list(linked.every())
-    found = [*problems, *used_problems(workflows, read, lacking, lookup)]
+    found = [*problems, *used_problems(workflows, read, lacking, lookup, lack)]
     found += [said for one in workflows for said in (*unsupported(one), *action_problems(one, lacking))]
+    found += [said for one in workflows for said in container_problems(one, lack)]
     if found:
         raise InvalidWorkflow(in_order(found, [one.file for one in workflows]))
     return linked

@@ -7,7 +7,7 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,20 +15,24 @@ from typing import Any
 
 from tidegate.base.cgroups import Cgroups, Group
 from tidegate.base.disk import DISK_FULL
-from tidegate.base.errors import LimitExceeded, TidegateError, Unavailable
+from tidegate.base.errors import InvalidInput, LimitExceeded, TidegateError, Unavailable
 from tidegate.base.frozen import frozen
 from tidegate.base.masking import Masker
-from tidegate.base.sandbox import Sandbox
+from tidegate.base.sandbox import Bind, Sandbox, UserRange
 from tidegate.base.sandbox_probe import probe
 from tidegate.engine.clock import Clock, rfc3339
 from tidegate.engine.ports import JobEvents
 from tidegate.kinds.platform import Platform
 from tidegate.network.outside import Outside
 from tidegate.network.resolvers import RESOLV_CONF
+from tidegate.oci.auth import Endpoint
+from tidegate.oci.credentials import Login
 from tidegate.runner import isolation as isolating
 from tidegate.runner import limits
 from tidegate.runner.actions.action import Services
 from tidegate.runner.borrowed_actions import BorrowedActions
+from tidegate.runner.containers.engine import Podman
+from tidegate.runner.containers.wanted import in_container, needs_containers
 from tidegate.runner.contexts import in_job, runner_context, variables
 from tidegate.runner.evaluation import Evaluator
 from tidegate.runner.fence import Fence, machine
@@ -36,17 +40,20 @@ from tidegate.runner.folder import JobFolder, give_away, remove
 from tidegate.runner.hashing import hash_files
 from tidegate.runner.isolation import Held, Isolation
 from tidegate.runner.job import JobExecution
-from tidegate.runner.layout import Layout
+from tidegate.runner.layout import IN_CONTAINER, Layout
 from tidegate.runner.logs import file_name
 from tidegate.runner.pins import Pin
 from tidegate.runner.place import Place, interpreter
-from tidegate.runner.request import FAILURE, SUCCESS, JobOutcome, JobRequest
+from tidegate.runner.request import FAILURE, SUCCESS, JobOutcome, JobRequest, StoppedError
 from tidegate.runner.workbench import Workbench
 from tidegate.workflow.model import Workflow
 from tidegate.workflow.parse import parse_workflow
+from tidegate.workflow.permissions import allows
 from tidegate.workflow.resolve import Scope
 
 SET_UP, COMPLETE = "Set up job", "Complete job"
+INITIALIZE, STOP = "Initialize containers", "Stop containers"
+FIRST_STEP = 2
 
 
 @frozen
@@ -59,11 +66,13 @@ class _Open:
     owner: int
     fence: Fence
     network: str
+    users: UserRange | None
 
 
 class LocalJobs:
     """Runs jobs below the folder `root`; `hidden` are paths that no job may see (the home). Where something else holds
-    jobs to their limits, `limited_by` is its name. Without `outside` no job reaches anything outside of its namespaces.
+    jobs to their limits, `limited_by` is its name. Without `outside` no job reaches anything outside of its namespaces;
+    without `containers` a job that needs one fails.
     """
 
     def __init__(
@@ -75,6 +84,7 @@ class LocalJobs:
         hidden: tuple[Path, ...] = (),
         limited_by: str = "",
         outside: Outside | None = None,
+        containers: Podman | None = None,
     ):
         self._root = root
         self._limited_by = limited_by
@@ -83,10 +93,13 @@ class LocalJobs:
         self._clock = clock
         self._hidden = hidden
         self._outside = outside
+        self._containers = containers
         self._slots: set[int] = set()
 
     async def sweep(self) -> None:
         """Delete what jobs of a process that died have left. Call it before the first job."""
+        if self._containers is not None:
+            await self._containers.sweep()
         await asyncio.to_thread(remove, self._root)
         await asyncio.to_thread(self._groups().sweep)
         for shelf in (self._services.artifacts, self._services.caches):
@@ -104,14 +117,17 @@ class LocalJobs:
         reporter = _Steps(events, self._clock)
         await reporter.begin(1, SET_UP)
         try:
-            async with self._opened(request) as opened:
+            planned = workflow.jobs[request.job]
+            contained = await asyncio.to_thread(in_container, planned, Scope(request.contexts), request.image)
+            async with self._opened(request, contained) as opened:
                 outcome = await self._execute(request, workflow, masker, events, reporter, opened)
         except TidegateError as error:
-            await events.log("1", masker.mask(f"##[error]{error}"))
+            await events.log(reporter.number, masker.mask(f"##[error]{error}"))
             if error.remedy:
-                await events.log("1", masker.mask(error.remedy))
-            await reporter.end(FAILURE)
-            outcome = JobOutcome(FAILURE, message=masker.mask(error.explain()))
+                await events.log(reporter.number, masker.mask(error.remedy))
+            conclusion = error.conclusion if isinstance(error, StoppedError) else FAILURE
+            await reporter.end(conclusion)
+            outcome = JobOutcome(conclusion, message=masker.mask(error.explain()))
         return outcome.as_json()
 
     async def _execute(
@@ -148,11 +164,17 @@ class LocalJobs:
         contexts = {**request.contexts, "github": github, "runner": runner, "secrets": dict(request.secrets)}
         functions = {"hashfiles": hash_files(opened.folder, layout, self._clock)}
         evaluator = Evaluator(workflow, workflow.jobs[request.job], Scope(contexts, functions))
-        execution = JobExecution(evaluator, bench, self._services, events, elsewhere)
-        outcome = await execution.run(first_number=2)
-        if opened.place.ended_because:
-            outcome = replace(outcome, conclusion=FAILURE, message=opened.place.ended_because)
-        last = execution.last_number + 1
+        async with self._contained(evaluator, bench, events, reporter, opened) as (evaluator, first):
+            execution = JobExecution(evaluator, bench, self._services, events, elsewhere)
+            outcome = await execution.run(first_number=first)
+            if opened.place.ended_because:
+                outcome = replace(outcome, conclusion=FAILURE, message=opened.place.ended_because)
+            last = execution.last_number + 1
+            if first > FIRST_STEP:
+                await reporter.begin(last, STOP)
+                bench.at_step(str(last))
+                last += 1
+        await reporter.end(SUCCESS)
         await reporter.begin(last, COMPLETE)
         bench.at_step(str(last))
         await bench.say("What is left of the job's processes is ended now, and its workspace deleted.")
@@ -160,7 +182,48 @@ class LocalJobs:
         return outcome
 
     @asynccontextmanager
-    async def _opened(self, request: JobRequest) -> AsyncIterator[_Open]:
+    async def _contained(
+        self, evaluator: Evaluator, bench: Workbench, events: JobEvents, reporter: _Steps, opened: _Open
+    ) -> AsyncIterator[tuple[Evaluator, int]]:
+        """The job's containers while the block lasts; what its expressions are then, and its first step's number."""
+        wants = needs_containers(evaluator.job, bench.request.image)
+        if self._containers is None or opened.users is None:
+            if wants:
+                raise InvalidInput(
+                    "containers need jobs in namespaces of their own, with a range of users",
+                    remedy="leave spec.isolation of the Runner out, and run Tidegate as root",
+                )
+            yield evaluator, FIRST_STEP
+            return
+        from tidegate.runner.containers.opening import begun  # noqa: PLC0415 - few jobs have one
+        from tidegate.runner.containers.room import ContainerRoom, Ground  # noqa: PLC0415
+
+        bounds = opened.fence.bounds
+        ground = Ground(
+            opened.place, opened.users, bench.layout.staging, self._sources(bench), bounds.memory, bounds.pids
+        )
+        room = ContainerRoom(self._containers, bench, ground)
+        bench.images = room
+        async with self._containers.holding(), aclosing(room):
+            if wants:
+                await reporter.begin(FIRST_STEP, INITIALIZE)
+                bench.at_step(str(FIRST_STEP))
+                request = bench.request
+                evaluator = await begun(room, evaluator, request.image, events, request.timeout_minutes)
+                await reporter.end(SUCCESS)
+            yield evaluator, FIRST_STEP + (1 if wants else 0)
+
+    def _sources(self, bench: Workbench) -> dict[str, Endpoint]:
+        """Where registries are asked: this home's own with the run's token, if it reads packages, others as they are
+        mirrored.
+        """
+        allowed = allows(bench.request.permissions, "packages", "read")
+        login = Login("runner", str(bench.github.get("token", ""))) if allowed else None
+        own = {host: replace(endpoint, login=login) for host, endpoint in self._services.endpoints.items()}
+        return {host: Endpoint(url) for host, url in self._services.mirrors.items()} | own
+
+    @asynccontextmanager
+    async def _opened(self, request: JobRequest, contained: bool) -> AsyncIterator[_Open]:
         kind = "none" if request.isolation == "none" else "sandbox"
         isolation = Isolation(kind, await probe(), self._hidden)
         isolating.check(isolation)
@@ -170,15 +233,17 @@ class LocalJobs:
         try:
             async with self._fenced(request, root, slot) as (fence, held):
                 names = await outside.resolv_conf() if outside else None
-                layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot, held, names)
+                layout, spec = await asyncio.to_thread(_prepare, root, request, isolation, slot, held, names, contained)
                 owner = isolating.owner(isolation, spec)
+                mapped = not isolation.on_host and isolation.capabilities.user_ranges and isolation.capabilities.network
+                users = spec.users if mapped else None
                 with JobFolder(layout.outside, owner) as folder:
                     place = await Place.open(partial(isolating.start, isolation, spec), outside)
                     try:
                         if isolation.on_host:
                             await asyncio.to_thread(_hold_on_host, place.pid, fence, held)
                         async with self._watched(fence, place):
-                            yield _Open(layout, folder, place, owner, fence, way)
+                            yield _Open(layout, folder, place, owner, fence, way, users)
                     finally:
                         await place.close()
         finally:
@@ -246,6 +311,11 @@ class _Steps:
         self._clock = clock
         self._shown: dict[str, Any] = {}
 
+    @property
+    def number(self) -> str:
+        """The step that is shown, the first at first."""
+        return str(self._shown.get("number", 1))
+
     async def begin(self, number: int, name: str) -> None:
         started = rfc3339(self._clock.now())
         self._shown = {"id": f"__{name}", "number": number, "name": name, "startedAt": started}
@@ -282,29 +352,40 @@ def _introduction(request: JobRequest, limits_told: list[str], network: str) -> 
 
 
 def _prepare(
-    root: Path, request: JobRequest, isolation: Isolation, slot: int, held: Held, names: str | None
+    root: Path,
+    request: JobRequest,
+    isolation: Isolation,
+    slot: int,
+    held: Held,
+    names: str | None,
+    contained: bool,
 ) -> tuple[Layout, Sandbox]:
-    """Make a job's folders, its user's entries, and the files that it finds; `names` is its resolv.conf."""
+    """Make a job's folders, its user's entries, and the files that it finds; `names` is its resolv.conf, `contained`
+    whether its steps run in containers.
+    """
     remove(root)
     repository = str(request.contexts["github"]["repository"]).rpartition("/")[2]
     outside, tmp, staging = (root / name for name in ("home", "tmp", "staging"))
     for folder in (outside, tmp, staging):
         folder.mkdir(mode=0o755, parents=True)
     layout = Layout(outside, tmp, staging, isolating.job_home(isolation, outside), repository)
+    if contained and not isolation.on_host:
+        layout = replace(layout, home="/github/home", mounts=IN_CONTAINER)
     spec = isolating.sandbox(isolation, layout, slot, _files(root, names), held)
     owner = isolating.owner(isolation, spec)
     for folder in (outside, tmp):
         give_away(folder, owner)
     tmp.chmod(0o1777)
     with JobFolder(outside, owner) as folder_of_job:
-        for path in (layout.workspace, layout.temp, layout.tools):
-            folder_of_job.make_folder(path.removeprefix(layout.home))
+        for path in (layout.workspace, layout.temp, layout.tools, *(place for _, place in layout.mounts)):
+            folder_of_job.make_folder(layout.relative(path))
         # For systems that have no `python` or no Python at all; a system's own comes first in PATH.
         for name in ("python", "python3"):
-            folder_of_job.link(f"{layout.programs}/{name}".removeprefix(layout.home), str(interpreter()))
+            folder_of_job.link(layout.relative(f"{layout.programs}/{name}"), str(interpreter()))
         event = json.dumps(request.contexts["github"].get("event", {}), indent=2).encode()
-        folder_of_job.write(f"{layout.temp}/_github_workflow/event.json".removeprefix(layout.home), event)
-    return layout, spec
+        folder_of_job.write(layout.relative(layout.event_path), event)
+    binds = (Bind(outside / part, place) for part, place in layout.mounts)
+    return layout, replace(spec, binds=(*spec.binds, *binds))
 
 
 def _files(root: Path, names: str | None) -> dict[str, Path]:

@@ -16,13 +16,13 @@ async def found_node(bench: Workbench, wanted: int) -> str:
 
     Raises MissingTool where there is none.
     """
-    code, text = await bench.tool(["sh", "-c", "command -v node && node --version"])
+    code, text = await bench.tool(["sh", "-c", "command -v node && node --version"], as_step=True)
     version = _VERSION.fullmatch(text.splitlines()[-1]) if code == 0 and text else None
     if version is None:
-        raise MissingTool(
-            f"this machine has no Node.js, and the action asks for version {wanted}",
-            remedy="install it: apt-get install nodejs",
-        )
+        where, remedy = "this machine", "install it: apt-get install nodejs"
+        if bench.inside is not None:
+            where, remedy = "the job's container", "use an image that has it, such as node"
+        raise MissingTool(f"{where} has no Node.js, and the action asks for version {wanted}", remedy=remedy)
     if int(version[1]) < wanted:
         await bench.say(f"##[warning]The action asks for Node.js {wanted}; this machine has {version[0]}.")
     return text.splitlines()[0]

@@ -62,12 +62,16 @@ class Program:
 
 @frozen
 class Start:
-    """How a place is started: the argv (the agent's own arguments included), its environment, the owner of pipes."""
+    """How a place is started: the argv (the agent's own arguments included), its environment, the owner of pipes, and
+    how many seconds it may take. What is `detached` has ended once the place is there.
+    """
 
     argv: Sequence[str]
     env: Mapping[str, str]
     owner: int
     on_host: bool = False
+    patience: float = READY_TIMEOUT
+    detached: bool = False
 
 
 class Running(Protocol):
@@ -188,7 +192,9 @@ class Place:
                 await asyncio.wait_for(asyncio.shield(self._process.wait()), timeout)
         finally:
             try:
-                await kill_group(self._process)
+                # Of one that is detached the number may be another's by now.
+                if not (self._start.detached and self._process.returncode is not None):
+                    await kill_group(self._process)
             finally:
                 self._let_go()
                 await close_link(link)
@@ -230,10 +236,11 @@ class Place:
 
     async def _until_ready(self) -> None:
         try:
-            async with asyncio.timeout(READY_TIMEOUT):
+            async with asyncio.timeout(self._start.patience):
                 await self._ready
         except TimeoutError:
-            raise CommandFailed(f"the job's place was not ready after {READY_TIMEOUT:g} s", exit_code=None) from None
+            late = f"the job's place was not ready after {self._start.patience:g} s"
+            raise CommandFailed(late, exit_code=None) from None
         except Unavailable:
             raise await self._setup_failure() from None
 

@@ -14,6 +14,7 @@ from tidegate.kinds.objects import Object, annotation
 from tidegate.kinds.runner import Runner
 from tidegate.kinds.workflow_run import WorkflowRun
 from tidegate.runner.borrowing import Borrowing, host_of, planned
+from tidegate.runner.containers.check import Lack
 from tidegate.runner.contexts import RunFacts, github_context
 from tidegate.runner.names import PROBLEMS, run_id
 from tidegate.runner.occasions import occasion
@@ -50,11 +51,13 @@ class Preparing:
         server_url: str,
         lacking: Collection[str],
         watch: RequestWatch | None,
+        lack: Lack | None = None,
     ):
         self._repositories = repositories
         self._borrowing = borrowing
         self._server_url = server_url
         self._lacking = lacking
+        self._lack = lack
         self._watch = watch
 
     async def prepare(self, obj: Object, ctx: Context, known: Pins) -> Prepared:
@@ -82,6 +85,7 @@ class Preparing:
             known=known,
             name=run.repository,
             lacking=self._lacking,
+            lack=self._lack,
         )
         workflow = linked.workflow
         facts, variables = self._facts(obj, run, workflow), dict(runner.variables)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from typing import Any
 
+from tidegate.base.errors import TidegateError
 from tidegate.base.frozen import frozen
 
 SUCCESS, FAILURE, CANCELLED, TIMED_OUT, SKIPPED = "success", "failure", "cancelled", "timed_out", "skipped"
@@ -18,7 +19,8 @@ class JobRequest:
     `job` is its id in the workflow, `name` what people see (unique in the run); `workflow` is the text of the file
     `file`. `contexts` holds github, needs, vars, inputs, matrix and strategy. `timeout_minutes` bounds the whole job;
     `limits` is what its Runner says of resources (`JobLimits.as_json`), and `jobs`, how many run at once; `network` is
-    the Runner's: `none` leads nowhere. `pins` are the commits that the run takes from other repositories.
+    the Runner's: `none` leads nowhere. `pins` are the commits that the run takes from other repositories. `image` is
+    what a job runs in that says no container, where `isolation` is container.
     """
 
     run: str
@@ -36,6 +38,7 @@ class JobRequest:
     namespace: str = "flux-system"
     pins: Sequence[Mapping[str, str]] = ()
     network: str = "auto"
+    image: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The form that the Jobs port takes."""
@@ -88,3 +91,11 @@ class JobOutcome:
         """Read it back."""
         images = tuple(PushedImage.from_json(image) for image in value["images"])
         return cls(value["conclusion"], value["outputs"], images, value["message"])
+
+
+class StoppedError(TidegateError):
+    """The job was ended before its first step; `conclusion` is how."""
+
+    def __init__(self, conclusion: str, message: str):
+        super().__init__(message)
+        self.conclusion = conclusion

@@ -22,6 +22,7 @@ from tidegate.runner.asking import is_asked_again, keeps_what_succeeded
 from tidegate.runner.borrowing import Borrowing
 from tidegate.runner.called import with_token
 from tidegate.runner.cancelling import cancellation, is_cancelled
+from tidegate.runner.containers.check import Lack
 from tidegate.runner.feed import Progress, RunFeed
 from tidegate.runner.groups import Groups
 from tidegate.runner.logs import RunLogs
@@ -58,7 +59,7 @@ class Tokens(Protocol):
 class WorkflowRunController:
     """Runs WorkflowRuns, each job through the port `jobs`, with a token of its own from `tokens`. `artifacts` go with
     their runs; `borrowing` brings what they take from other repositories; `lacking` are built-in actions for which
-    this home has no place.
+    this home has no place, `lack` says why it runs no containers.
     """
 
     name = "runner-controller"
@@ -80,6 +81,7 @@ class WorkflowRunController:
         artifacts: Artifacts | None = None,
         lacking: Collection[str] = (),
         watch: RequestWatch | None = None,
+        lack: Lack | None = None,
     ):
         self._jobs = jobs
         self._logs = logs
@@ -88,7 +90,7 @@ class WorkflowRunController:
         self._borrowing = borrowing
         self._kept = kept
         self._artifacts = artifacts
-        self._preparing = Preparing(repositories, borrowing, server_url, lacking, watch)
+        self._preparing = Preparing(repositories, borrowing, server_url, lacking, watch, lack)
         self._places = Places()
         self._groups = Groups()
 
@@ -232,6 +234,7 @@ class WorkflowRunController:
             permissions=permissions,
             isolation=prepared.runner.isolation,
             network=prepared.runner.network,
+            image=prepared.runner.image,
             timeout_minutes=order.timeout_minutes,
             limits=prepared.runner.limits.as_json() | {"jobs": prepared.runner.max_jobs},
             pins=tuple(pin.as_json() for pin in prepared.pins),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +18,13 @@ from tidegate.runner.actions.check import borrowed, unknown_inputs
 from tidegate.runner.actions.local import read_local
 from tidegate.runner.actions.uses import is_local
 from tidegate.runner.borrowed_actions import BorrowedActions, UsedAction
+from tidegate.runner.containers.check import IMAGE
+from tidegate.runner.containers.steps import ImageSteps
 from tidegate.runner.evaluation import ActionEvaluator, Opening, StepResult, env_of
 from tidegate.runner.frames import Frame, Stopping, identity_of
 from tidegate.runner.layout import TEMP
 from tidegate.runner.node import found_node, inputs_as_variables, state_as_variables
-from tidegate.runner.place import Program
+from tidegate.runner.place import Lines, Program
 from tidegate.runner.request import CANCELLED, FAILURE, SKIPPED, SUCCESS
 from tidegate.runner.step_files import StepFiles
 from tidegate.runner.step_output import StepOutput
@@ -42,7 +44,7 @@ class _StepFailedError(TidegateError):
     """A step's program ended badly."""
 
 
-class StepWork:
+class StepWork(ImageSteps):
     """The steps of one job, one after another. Nothing of it is kept between them but their frames."""
 
     def __init__(self, bench: Workbench, services: Services, stopping: Stopping, elsewhere: BorrowedActions):
@@ -124,7 +126,9 @@ class StepWork:
     async def _perform(self, step: Step, opening: Opening, frame: Frame, result: StepResult) -> str:
         """Run a step that is to run; its outcome."""
         own = step.uses is not None and (is_local(step.uses) or borrowed(step.uses) is not None)
-        work = self._script if step.run is not None else self._own_action if own else self._action
+        named = (step.uses or "").startswith(IMAGE)
+        action = self._image_action if named else self._own_action if own else self._action
+        work = self._script if step.run is not None else action
         doing = work(step, opening.scope, frame, result)
         return await self._told(self._bounded(doing, opening, outermost=not frame.way, holds=own))
 
@@ -180,18 +184,27 @@ class StepWork:
         own = {"GITHUB_ACTION": step.id or "__run", **frame.own}
         return await self._program(Program(argv, {**said, **own}, cwd), frame, result)
 
+    async def _run(self, program: Program, lines: Lines) -> int:
+        env = self._bench.environment_of_steps(program.env)
+        return await self._bench.run_step(replace(program, env=env), lines)
+
     async def _program(
-        self, program: Program, frame: Frame, result: StepResult, kept: dict[str, str] | None = None
+        self,
+        program: Program,
+        frame: Frame,
+        result: StepResult,
+        kept: dict[str, str] | None = None,
+        run: Callable[[Program, Lines], Awaitable[int]] | None = None,
     ) -> str:
         """Run a program with the environment that it is given beside the job's, and take what it leaves behind; `kept`
-        gets its state.
+        gets its state. `run` runs it elsewhere than the job's other steps.
         """
         files = StepFiles(self._bench.folder, self._bench.layout)
         files.make()
-        env = self._bench.environment({**program.env, **files.variables})
+        said = {**program.env, **files.variables}
         output = StepOutput(self._bench)
         try:
-            code = await self._bench.run(replace(program, env=env), output.take)
+            code = await (run or self._run)(replace(program, env=said), output.take)
         finally:
             await output.end()
             await self._take(files, output, frame, result, kept)
@@ -256,9 +269,11 @@ class StepWork:
             elif known[name].deprecation:
                 await self._bench.say(f"##[warning]Input {name!r} has been deprecated: {known[name].deprecation}")
         evaluator = await _evaluator_of(used, scope, given)
+        inputs = {**given, **evaluator.base.contexts["inputs"]}
         if used.action.scripts is not None:
-            inputs = {**given, **evaluator.base.contexts["inputs"]}
             return await self._scripts(used.action.scripts, step, used, inputs, scope, frame, result)
+        if used.action.image is not None:
+            return await self._image_of(used, step, evaluator, inputs, scope, frame, result)
         inner = self._inner(step, used, evaluator, scope, frame)
         for one in used.action.steps:
             await self.do(one, await self.open(one, inner), inner)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tidegate.base.errors import Unavailable
+from tidegate.base.frozen import frozen
 from tidegate.base.masking import Masker
 from tidegate.engine.clock import Clock
 from tidegate.engine.ports import JobEvents
@@ -21,13 +23,35 @@ from tidegate.runner.place import Lines, Program, Running
 from tidegate.runner.request import JobRequest, PushedImage
 from tidegate.workflow.model import Condition
 
+if TYPE_CHECKING:
+    from tidegate.runner.containers.podman import Image, Mount
+    from tidegate.runner.containers.wanted import Wanted
+
 PROGRAM_TIMEOUT = 600.0
+SYSTEM_FALLBACK = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH in an image that says none."""
 
 
 class Starter(Protocol):
     """The part of a Place that runs programs."""
 
     async def start(self, program: Program, lines: Lines) -> Running: ...
+
+
+@frozen
+class Inside:
+    """The container in which a job's steps run, and what the image and the workflow say of its environment."""
+
+    place: Starter
+    env: Mapping[str, str]
+
+
+class Images(Protocol):
+    """Runs programs of images for single steps."""
+
+    async def image(self, wanted: Wanted, /) -> Image: ...
+    async def built(self, layout: Path, /) -> Image: ...
+    async def run_image(self, image: Image, program: Program, mounts: Sequence[Mount], lines: Lines, /) -> int: ...
 
 
 @dataclass(slots=True)
@@ -83,6 +107,8 @@ class Workbench:
         self.owner = owner
         self.state = JobState()
         self.limits_said = limits_said
+        self.inside: Inside | None = None
+        self.images: Images | None = None
         self.abandoned = False
         self._place = place
         self._report = report
@@ -122,9 +148,23 @@ class Workbench:
         merged["PATH"] = ":".join([*self.state.path, merged["PATH"]])
         return merged
 
-    async def run(self, program: Program, lines: Lines) -> int:
+    def environment_of_steps(self, said: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a step's own program: in the job's container, if it has one."""
+        if self.inside is None:
+            return self.environment(said)
+        own = {name: value for name, value in self._variables.items() if name not in ("PATH", "USER", "LANG")}
+        merged = {"CI": "true", **self.inside.env, **own, **said}
+        merged |= {name: value for name, value in own.items() if name not in _MAY_BE_SAID}
+        merged["PATH"] = ":".join([*self.state.path, merged["PATH"]])
+        return merged
+
+    async def run_step(self, program: Program, lines: Lines) -> int:
+        """Run a step's own program to its end, in the job's container, if it has one."""
+        return await self.run(program, lines, self.inside.place if self.inside is not None else None)
+
+    async def run(self, program: Program, lines: Lines, place: Starter | None = None) -> int:
         """Run a program of the job's to its end; cancelled, it ends the program first, politely."""
-        running = await self._place.start(program, lines)
+        running = await (place or self._place).start(program, lines)
         try:
             return await running.wait()
         except asyncio.CancelledError:
@@ -132,9 +172,9 @@ class Workbench:
                 await running.stop()
             raise
 
-    async def tool(self, argv: Sequence[str], *, cwd: str | None = None) -> tuple[int, str]:
-        """Run a small program of the system's in the job's place; its exit code and the end of what it wrote.
-        Unavailable where it takes longer than PROGRAM_TIMEOUT.
+    async def tool(self, argv: Sequence[str], *, cwd: str | None = None, as_step: bool = False) -> tuple[int, str]:
+        """Run a small program of the system's in the job's place (or, `as_step`, where its steps run); its exit code
+        and the end of what it wrote. Unavailable where it takes longer than PROGRAM_TIMEOUT.
         """
         written: list[str] = []
 
@@ -142,10 +182,12 @@ class Workbench:
             written.extend(lines)
             del written[:-_TOOL_LINES]
 
-        program = Program(tuple(argv), self.environment(), cwd or self.layout.home)
+        env = self.environment_of_steps({}) if as_step else self.environment()
+        program = Program(tuple(argv), env, cwd or self.layout.home)
+        run = self.run_step if as_step else self.run
         try:
             async with asyncio.timeout(PROGRAM_TIMEOUT):
-                code = await self.run(program, keep)
+                code = await run(program, keep)
         except TimeoutError:
             raise Unavailable(f"{argv[0]} was ended in the job's place: it took over {PROGRAM_TIMEOUT:g} s") from None
         return code, "\n".join(written)

@@ -8,10 +8,10 @@ from dataclasses import field, replace
 from tidegate.base.errors import Where
 from tidegate.base.frozen import frozen
 from tidegate.workflow.cursor import Cursor
-from tidegate.workflow.model import NOWHERE, Condition, Scalar, Step
+from tidegate.workflow.model import EMPTY, NOWHERE, Condition, Listing, Scalar, Step, Table, Template
 from tidegate.workflow.parse import opened
 from tidegate.workflow.parse_steps import IN_ACTION, read_steps
-from tidegate.workflow.scopes import ACTION_DEFAULT, ACTION_OUTPUT, ACTION_POST_IF
+from tidegate.workflow.scopes import ACTION_DEFAULT, ACTION_OUTPUT, ACTION_POST_IF, ACTION_RUN
 from tidegate.workflow.source import Source
 
 NAMES = ("action.yml", "action.yaml")
@@ -21,6 +21,9 @@ MOST_DEEP = 10
 _KEYS = ("name", "author", "description", "inputs", "outputs", "runs", "branding")
 _NODE = ("node16", "node20", "node24")
 _INPUT_KEYS = ("description", "required", "default", "deprecationMessage", "type")
+_IMAGE = (
+    "using", "image", "entrypoint", "args", "env", "pre-entrypoint", "pre-if", "post-entrypoint", "post-if",
+)  # fmt: skip
 _SCRIPTS = ("using", "main", "pre", "pre-if", "post", "post-if")
 
 
@@ -53,8 +56,24 @@ class Scripts:
 
 
 @frozen
+class ActionImage:
+    """What an action from an image runs. `image` is `docker://NAME`, or a Dockerfile beside the action's file; `args`
+    is None where the image's own count. `post` is the entrypoint when all steps of the job are over.
+    """
+
+    image: str
+    entrypoint: str = ""
+    args: Listing | None = None
+    env: Table | Template = EMPTY
+    post: str = ""
+    post_condition: Condition = ALWAYS
+    pre: str = ""
+    where: Where = NOWHERE
+
+
+@frozen
 class ActionFile:
-    """An action: a composite one, whose steps run in the job of the step that uses it, or one of `scripts`."""
+    """An action: a composite one, whose steps run in the job of the step that uses it, one of `scripts`, an `image`."""
 
     file: str
     name: str = ""
@@ -62,6 +81,7 @@ class ActionFile:
     outputs: Mapping[str, Scalar] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     scripts: Scripts | None = None
+    image: ActionImage | None = None
     where: Where = NOWHERE
     source: Source | None = field(default=None, repr=False, compare=False)
 
@@ -84,12 +104,14 @@ def _action(cursor: Cursor, file: str, source: Source, *, others: bool) -> Actio
     runs = fields.get("runs")
     steps: tuple[Step, ...] = ()
     scripts: Scripts | None = None
+    image: ActionImage | None = None
     composite = False
     if runs is not None:
         using = runs.child("using").value if isinstance(runs.value, dict) and "using" in runs.value else None
         composite = using == "composite"
         steps = _composite(runs) if composite else ()
-        scripts = None if composite else _scripts(runs, others=others)
+        image = _image(runs) if using == "docker" else None
+        scripts = None if composite or using == "docker" else _scripts(runs, others=others)
     return ActionFile(
         file=file,
         name=str(fields["name"].value or "") if "name" in fields else "",
@@ -97,6 +119,7 @@ def _action(cursor: Cursor, file: str, source: Source, *, others: bool) -> Actio
         outputs=_outputs(fields.get("outputs")) if composite else {},
         steps=steps,
         scripts=scripts,
+        image=image,
         where=runs.key if runs is not None else NOWHERE,
         source=source,
     )
@@ -121,8 +144,6 @@ def _scripts(runs: Cursor, *, others: bool) -> Scripts | None:
         return None
     node = (*_NODE, "node12") if others else _NODE
     using = entries["using"].choice(("composite", "docker", *node))
-    if using == "docker":
-        entries["using"].problem("actions from images are not supported yet", "run the program in a `run` step")
     if using not in node:
         return None
     fields = runs.fields(_SCRIPTS, ("main",))
@@ -135,6 +156,30 @@ def _scripts(runs: Cursor, *, others: bool) -> Scripts | None:
         condition = replace(fields["pre-if"].condition(ACTION_POST_IF), has_status=True)
         found = replace(found, pre_condition=condition)
     return replace(found, pre=_path(fields, "pre"))
+
+
+def _image(runs: Cursor) -> ActionImage:
+    """What an action from an image says."""
+    fields = runs.fields(_IMAGE, ("image",))
+    image = fields["image"].text() if "image" in fields else ""
+    if image and not image.startswith("docker://") and (image.startswith("/") or ".." in image.split("/")):
+        fields["image"].problem(f"{image!r} is not beside the action", "write Dockerfile, or docker://NAME:TAG")
+    args = fields["args"].tree(ACTION_RUN) if "args" in fields else None
+    if args is not None and not isinstance(args, Listing):
+        fields["args"].expected("a list")
+        args = None
+    found = ActionImage(
+        image=image,
+        entrypoint=_path(fields, "entrypoint"),
+        args=args,
+        env=fields["env"].table(ACTION_RUN) if "env" in fields else EMPTY,
+        post=_path(fields, "post-entrypoint"),
+        pre=_path(fields, "pre-entrypoint"),
+        where=fields["image"].where if "image" in fields else runs.key,
+    )
+    if "post-if" in fields:
+        return replace(found, post_condition=replace(fields["post-if"].condition(ACTION_POST_IF), has_status=True))
+    return found
 
 
 def _path(fields: Mapping[str, Cursor], name: str) -> str:

@@ -57,6 +57,7 @@ _ACTION_STEP = "github inputs strategy matrix steps job runner env"
 ACTION_STEP = _of(_ACTION_STEP, HASH_FILES)
 ACTION_STEP_IF = _of(_ACTION_STEP, STATUS, HASH_FILES)
 ACTION_OUTPUT = _of(_ACTION_STEP)
+ACTION_RUN = _of("inputs github env job runner strategy matrix steps")
 ACTION_DEFAULT = _of("github strategy matrix job runner", HASH_FILES)
 ACTION_POST_IF = _of("github strategy matrix steps job runner env", STATUS, HASH_FILES)
 NOTHING = _of("")

@@ -51,8 +51,10 @@ def shell_named(name: str | None, where: Where | None = None) -> Shell:
     return Shell(command, "")
 
 
-def shell_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope) -> Shell:
-    """The shell of a `run` step: its own, else the first that the defaults name (the job's, then the workflow's)."""
+def shell_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope, unnamed: str | None = None) -> Shell:
+    """The shell of a `run` step: its own, else the first that the defaults name (the job's, then the workflow's), else
+    the one that `unnamed` names.
+    """
     if step.shell is not None:
         return shell_named(step.shell, step.where)
     if step.shell_template is not None:
@@ -60,7 +62,7 @@ def shell_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope) -> Sh
     for defaults in defaults_of:
         if defaults.shell is not None:
             return shell_named(text_value(defaults.shell, scope), defaults.shell.where)
-    return shell_named(None)
+    return shell_named(unnamed)
 
 
 def working_directory_of(step: Step, defaults_of: Sequence[RunDefaults], scope: Scope) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from tidegate.base.errors import Where
-from tidegate.workflow.model import Job, OtherTrigger, PullRequestTrigger, Template, Workflow
+from tidegate.workflow.model import OtherTrigger, PullRequestTrigger, Template, Workflow
 from tidegate.workflow.problems import Problem
 from tidegate.workflow.source import Source
 
@@ -19,14 +19,11 @@ SEEN_ACTIVITIES = ("opened", "synchronize", "reopened")
 def unsupported(workflow: Workflow) -> list[Problem]:
     """What keeps a workflow from being run here, each with its place; empty where everything is supported."""
     say = _speaker(workflow)
-    problems = [
+    return [
         say(f"the event {name!r} is refused", trigger.where, _REFUSED_EVENTS[name])
         for name, trigger in workflow.triggers.items()
         if name in _REFUSED_EVENTS
     ]
-    for job in workflow.jobs.values():
-        problems += [say(message, where, remedy) for message, where, remedy in _job(job)]
-    return problems
 
 
 def notices(workflow: Workflow) -> list[Problem]:
@@ -53,14 +50,3 @@ def notices(workflow: Workflow) -> list[Problem]:
 
 def _speaker(workflow: Workflow) -> Callable[[str, Where, str], Problem]:
     return (workflow.source or Source(b"", workflow.file)).problem
-
-
-def _job(job: Job) -> Iterator[tuple[str, Where, str]]:
-    if job.container is not None:
-        yield "'container' is not supported yet", job.container.where, "run the steps on the machine itself"
-    if isinstance(job.services, Template) or job.services:
-        where = job.services.where if isinstance(job.services, Template) else next(iter(job.services.values())).where
-        yield "'services' are not supported yet", where, "start what the tests need in a step"
-    for step in job.steps:
-        if step.uses is not None and step.uses.startswith("docker://"):
-            yield "actions from images are not supported yet", step.uses_where, "run the program in a step"

@@ -78,6 +78,15 @@ class BuildPush:
         return _outputs(tags, result)
 
 
+async def build_here(call: Call, folder: str, dockerfile: str) -> BuildResult:
+    """Build a folder of the job's for the input `platforms`; the image stays in the builds' cache. Both are paths as
+    the job sees them.
+    """
+    async with _own_folder(call) as context:
+        place = await _packed(call, context, folder, dockerfile)
+        return await _build(call, await _request(call, place, ()), {})
+
+
 def _outputs(tags: tuple[Reference, ...], result: BuildResult) -> Outputs:
     metadata = {"containerimage.digest": result.index_digest, "image.name": ",".join(map(str, tags))}
     return {"imageid": result.index_digest, "digest": result.index_digest, "metadata": json.dumps(metadata, indent=2)}
@@ -103,12 +112,21 @@ class _Place:
 
 
 @contextlib.asynccontextmanager
-async def _context(call: Call) -> AsyncIterator[_Place]:
-    """The context as a folder out of the job's reach, the Dockerfile in it or beside it."""
+async def _own_folder(call: Call) -> AsyncIterator[Path]:
+    """An empty folder for the context, in one that is out of the job's reach."""
     root = call.bench.layout.staging / f"build-{secrets.token_hex(8)}"
     context = root / "context"
     await asyncio.to_thread(context.mkdir, mode=0o700, parents=True)
     try:
+        yield context
+    finally:
+        await asyncio.to_thread(remove, root)
+
+
+@contextlib.asynccontextmanager
+async def _context(call: Call) -> AsyncIterator[_Place]:
+    """The context as a folder out of the job's reach, the Dockerfile in it or beside it."""
+    async with _own_folder(call) as context:
         given = call.text("context")
         if not given or given.lower().replace(" ", "").startswith(_DEFAULT_CONTEXT):
             yield await _from_commit(call, context, given)
@@ -116,8 +134,6 @@ async def _context(call: Call) -> AsyncIterator[_Place]:
             raise InvalidInput(f"the context {given!r} is remote", where=call.where, remedy="check it out, give a path")
         else:
             yield await _from_workspace(call, context, given)
-    finally:
-        await asyncio.to_thread(remove, root)
 
 
 async def _from_commit(call: Call, context: Path, given: str) -> _Place:
@@ -137,7 +153,13 @@ async def _from_workspace(call: Call, context: Path, given: str) -> _Place:
     bench = call.bench
     inside = bench.layout.in_workspace(given)
     dockerfile = bench.layout.in_workspace(call.text("file") or posixpath.join(given, "Dockerfile"))
-    shown = posixpath.relpath(dockerfile, bench.layout.in_workspace("."))
+    return await _packed(call, context, inside, dockerfile)
+
+
+async def _packed(call: Call, context: Path, inside: str, dockerfile: str) -> _Place:
+    """A folder of the job's as the context, both paths as the job sees them."""
+    bench = call.bench
+    shown = posixpath.relpath(dockerfile, bench.layout.workspace)
     beside = not dockerfile.startswith(f"{inside}/")
     name = f"{TEMP}/context-{secrets.token_hex(8)}"
     paths = [bench.layout.inside(f"{name}{suffix}") for suffix in (".tar", ".dockerfile")]

@@ -21,7 +21,7 @@ def read_local(bench: Workbench, step: Step) -> tuple[ActionFile, str]:
     """
     uses = step.uses or ""
     path = bench.layout.in_workspace(folder_of(step))
-    inside = path.removeprefix(f"{bench.layout.home}/")
+    inside = bench.layout.relative(path)
     for name in NAMES:
         try:
             data = bench.folder.read(f"{inside}/{name}", FILE_LIMIT)

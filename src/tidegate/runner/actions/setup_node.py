@@ -71,9 +71,7 @@ async def _cached(call: Call) -> Outputs:
     folder = bench.layout.workspace
     lines = (
         call.lines("cache-dependency-path")
-        or [name for name in locks if bench.folder.is_file(f"{folder}/{name}".removeprefix(f"{bench.layout.home}/"))][
-            :1
-        ]
+        or [name for name in locks if bench.folder.is_file(bench.layout.relative(f"{folder}/{name}"))][:1]
     )
     digest = await asyncio.to_thread(hash_files(bench.folder, bench.layout, bench.clock).call, lines) if lines else ""
     if not digest:
@@ -124,7 +122,7 @@ def _from_file(call: Call) -> str:
     if not name:
         return ""
     bench = call.bench
-    path = bench.layout.in_workspace(name).removeprefix(f"{bench.layout.home}/")
+    path = bench.layout.relative(bench.layout.in_workspace(name))
     text = bench.folder.read(path, FILE_LIMIT).decode("utf-8", "replace")
     wanted = _of_package(text) if posixpath.basename(name) == "package.json" else _of_lines(text)
     if not wanted:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 
 from tidegate.base.errors import InvalidInput, TidegateError
 from tidegate.runner.actions.check import borrowed, step_problems
+from tidegate.runner.containers.check import Lack, image_steps
 from tidegate.workflow.action_file import MOST_DEEP, NAMES, ActionFile, parse_action
 from tidegate.workflow.elsewhere import Elsewhere, Lookup, Read, nothing_known
 from tidegate.workflow.model import Step, Workflow
 from tidegate.workflow.problems import InvalidWorkflow, Problem
 from tidegate.workflow.source import Source
-
-DOCKER = "docker://"
 
 
 def is_local(uses: str) -> bool:
@@ -41,26 +40,31 @@ def read_action(place: Elsewhere, read: Read) -> ActionFile | None:
     return None
 
 
-def action_file_problems(action: ActionFile, lacking: Collection[str] = ()) -> list[Problem]:
+def action_file_problems(action: ActionFile, lacking: Collection[str] = (), lack: Lack | None = None) -> list[Problem]:
     """What keeps an action's own steps from running here."""
     say = _source_of(action).problem
     problems = (said for one in action.steps for said in step_problems(one, lacking))
     found = [say(message, where, remedy) for message, where, remedy in problems]
-    images = [step for step in action.steps if (step.uses or "").startswith(DOCKER)]
-    remedy = "run the program in a step"
-    return found + [say("actions from images are not supported yet", step.uses_where, remedy) for step in images]
+    uses = [("an action from an image", step.uses_where) for step in image_steps(action.steps)]
+    uses += [("an action from an image", action.image.where)] if action.image is not None else []
+    missing = lack() if uses and lack is not None else None
+    return found + [say(f"{what} can't run here: {missing.why}", at, missing.remedy) for what, at in uses if missing]
 
 
 def used_problems(
-    workflows: Iterable[Workflow], read: Read, lacking: Collection[str] = (), lookup: Lookup = nothing_known
+    workflows: Iterable[Workflow],
+    read: Read,
+    lacking: Collection[str] = (),
+    lookup: Lookup = nothing_known,
+    lack: Lack | None = None,
 ) -> list[Problem]:
     """What keeps the actions that these workflows use, but for the built-in ones, from running here, each at its line.
 
     `read` gives a file of the run's own commit, None where it is not there: a step before may put a local action there,
     so that is no problem yet. `lookup` gives the files of other repositories. `lacking` are built-in actions for which
-    this home has no place.
+    this home has no place, `lack` says why it runs no containers.
     """
-    survey = _Survey(read, lacking, lookup)
+    survey = _Survey(read, lacking, lookup, lack)
     for workflow in workflows:
         survey.look((step for _, step in workflow.steps()), workflow.source or Source(b"", workflow.file), "")
     survey.walk()
@@ -83,6 +87,7 @@ class _Survey:
     read: Read
     lacking: Collection[str]
     lookup: Lookup
+    lack: Lack | None
     problems: list[Problem] = field(default_factory=list)
     waiting: list[tuple[str, _Use]] = field(default_factory=list)
     uses: dict[str, list[tuple[str, _Use]]] = field(default_factory=dict)
@@ -118,7 +123,7 @@ class _Survey:
                 self.problems += error.problems
                 continue
             if action is not None:
-                self.problems += action_file_problems(action, self.lacking)
+                self.problems += action_file_problems(action, self.lacking, self.lack)
                 self.look(action.steps, _source_of(action), name)
         self._check_depth()
 
