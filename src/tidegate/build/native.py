@@ -4,7 +4,7 @@ from __future__ import annotations
 
 NATIVE = (
     "without a sandbox only what docs/build.md lists is built: pip install, apt-get install, and commands on files "
-    "such as mkdir, cp or useradd. Instead: make it in a step of the workflow (which has no network) or commit it, and "
+    "such as mkdir, cp or useradd. Instead: make it in a step of the workflow or commit it, and "
     "COPY it; or have Debian's package in the base: tidegate up --base FROM=debian:bookworm,python3,PACKAGE"
 )
 """What to do about a line that must run where nothing can run it."""
