@@ -76,7 +76,9 @@ class FakeBuild:
         self.requests: list[tuple[BuildRequest, RegistrySettings, list[str]]] = []
         self.error: Exception | None = None
 
-    async def __call__(self, request: BuildRequest, settings: RegistrySettings, log: Callable[[str], None]):
+    async def __call__(
+        self, request: BuildRequest, settings: RegistrySettings, log: Callable[[str], None], *, secrets: Any = None
+    ):
         files = sorted(
             path.relative_to(request.context).as_posix()
             for path in request.context.rglob("*")

@@ -67,9 +67,9 @@ def limit_memory(limit: int = MEMORY_LIMIT) -> None:
     """Bound this process's address space; a lower bound that it has already stays. What it runs may raise it again:
     an emulator reserves more than it uses.
     """
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    bound = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
+    present = resource.getrlimit(resource.RLIMIT_AS)
+    bound = min([limit, *(one for one in present if one != resource.RLIM_INFINITY)])
+    resource.setrlimit(resource.RLIMIT_AS, (bound, present[1]))
 
 
 async def build(

@@ -103,6 +103,12 @@ class Ran:
     upper: Path
 
 
+NO_NETWORK = (
+    "the line had no network, as none has that runs in a workflow's build: where it fetches something, have a step "
+    "fetch it and COPY it, or write it as docs/build.md says that it is native"
+)
+
+
 @frozen
 class Shell:
     """Runs lines of one build. `secrets` are its build secrets by id."""
@@ -188,16 +194,17 @@ class Shell:
         limits = self.limits
         code, last = await follow(whole, plan, log, hidden, timeout=limits.timeout, limit=limits.output)
         if code != 0:
-            raise _failure(code, last)
+            raise _failure(code, last, NO_NETWORK if spec.network == "none" else None)
 
 
-def _failure(code: int, last: str) -> CommandFailed:
+def _failure(code: int, last: str, remedy: str | None) -> CommandFailed:
     """What a command's exit code means, with its last lines."""
     if code == SETUP_FAILED and "tidegate:" in last:
         return CommandFailed(last.rpartition("tidegate: ")[2], exit_code=code, output=last)
     lines = [line for line in last.splitlines() if line.strip()][-_SHOWN:]
     why = f"the command ended with {code}"
-    return CommandFailed("\n".join([f"{why}:", *lines]) if lines else why, exit_code=code, output=last)
+    text = "\n".join([f"{why}:", *lines]) if lines else why
+    return CommandFailed(text, exit_code=code, output=last, remedy=remedy)
 
 
 def _make_upper(stack: Stack, work: Path) -> None:
