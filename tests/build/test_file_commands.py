@@ -130,6 +130,7 @@ def test_what_would_fail_is_not_native(folder: Path, script: str) -> None:
     ("script", "message"),
     [
         ("a | b", "`a` must be run"),
+        ("cat /etc/none", "a `cat` that only prints must be run"),
         ("echo a | tee b", r"the shell's '\|' must be run"),
         ("echo a &", "the shell's '&' must be run"),
         ("(cd a)", r"the shell's '\(' must be run"),

@@ -218,6 +218,8 @@ def _writing(name: str, command: ShellCommand, folder: str) -> list[Action]:
             raise NotNative(f"`{name}` of a pattern must be run")
         content = _echo(plain.texts[1:]) if name == "echo" else _printf(plain.texts[1:])
     if not files:
+        if copies:
+            raise NotNative("a `cat` that only prints must be run: whether its files are there is seen then")
         return []
     if files[0].descriptor != 1:
         raise NotNative(f"`{name}` with these redirections must be run")
