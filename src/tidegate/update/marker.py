@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 from tidegate.base.frozen import frozen
 from tidegate.base.showing import showable
@@ -13,6 +14,7 @@ KEY = "$imagepolicy"
 WORD = '"$imagepolicy"'
 SUFFIXES = ("tag", "name", "digest")
 SHOWN = 200
+SETTERS_SHARED = 1024
 # What no object is called is no marker: such a name would only be repeated in messages.
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,253}", re.ASCII)
 
@@ -34,7 +36,7 @@ class Marker:
     @property
     def policy(self) -> str:
         """`NS:NAME`."""
-        return ":".join(self.setter.split(":")[:2])
+        return _parts(self.setter)[0]
 
     @property
     def part(self) -> str:
@@ -44,7 +46,15 @@ class Marker:
 
 def part_of(setter: str) -> str:
     """What stands behind `NS:NAME` in a setter; empty where nothing does."""
-    return ":".join(setter.split(":")[2:])
+    return _parts(setter)[1]
+
+
+@lru_cache(maxsize=SETTERS_SHARED)
+def _parts(setter: str) -> tuple[str, str]:
+    """`NS:NAME` and what stands behind it. Asked of every marker whenever an update is planned."""
+    namespace, _, rest = setter.partition(":")
+    name, _, part = rest.partition(":")
+    return f"{namespace}:{name}", part
 
 
 @frozen

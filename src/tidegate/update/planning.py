@@ -29,6 +29,7 @@ from tidegate.update.batching import Wait, wait_for
 from tidegate.update.edit import Edited
 from tidegate.update.marker_index import MarkerIndex
 from tidegate.update.message import safe_message
+from tidegate.update.outcomes import Outcomes
 from tidegate.update.respecting import Asker, History, without
 from tidegate.update.reverts import Kept
 from tidegate.update.rollback.message import rollback_message, taken_back
@@ -133,6 +134,7 @@ class Planner:
     def __init__(self, revision_of: Callable[[Access, str], Awaitable[str | None]]):
         self._revision_of = revision_of
         self.index = MarkerIndex()
+        self._outcomes = Outcomes(self.index)
         self._history = History()
         self._named: dict[ObjectKey, frozenset[str]] = {}
 
@@ -192,7 +194,7 @@ class Planner:
             for work in works:
                 mine = policies.of(work.namespace, work.spec.policy_selector)
                 try:
-                    edited = plan_update(files, work.spec.update_path, mine.references, index=self.index)
+                    edited = self._outcomes.plan(files, work.spec.update_path, mine.references)
                 except Exception as error:  # noqa: BLE001 - one automation's error is not the others'
                     plans.append(error)
                 else:

@@ -77,11 +77,13 @@ def selections(policies: Iterable[Object], selector: LabelSelector | None) -> Se
     selected: dict[str, str | None] = {}
     unwanted, holds, named = set(), {}, {}
     for policy in policies:
-        name = f"{key_of(policy).namespace}:{key_of(policy).name}"
+        key = key_of(policy)
+        name = f"{key.namespace}:{key.name}"
         if selector is None or selector.matches(mapping(policy["metadata"].get("labels"))):
-            selected[name] = selected_reference(policy)
-            if (held := hold_of(policy)) is not None:
-                holds[name], named[name] = held, named_reference(policy)
+            reference, held = named_reference(policy), hold_of(policy)
+            selected[name] = _to_select(reference, held)
+            if held is not None:
+                holds[name], named[name] = held, reference
         else:
             unwanted.add(name)
     return Selections(selected, frozenset(unwanted), holds=holds, named=named)
@@ -91,7 +93,10 @@ def selected_reference(policy: Object) -> str | None:
     """The reference that an ImagePolicy selected, or None. Of a policy that has not been looked at since its tag was
     taken back, or was released again, it is what it is going to select.
     """
-    reference, held = named_reference(policy), hold_of(policy)
+    return _to_select(named_reference(policy), hold_of(policy))
+
+
+def _to_select(reference: str | None, held: RolledBack | None) -> str | None:
     if held is None:
         return reference
     before, after = (held.good, held.bad) if held.released else (held.bad, held.good)
