@@ -50,6 +50,8 @@ def entered() -> Iterator[int]:
     libc = ctypes.CDLL(None, use_errno=True)
     before = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     assert libc.unshare(CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
+    # A new namespace begins with what the machine has, where something else may forward.
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("0\n")
     outside = subprocess.Popen(
         ["unshare", "--net", sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

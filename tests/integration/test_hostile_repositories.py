@@ -6,7 +6,7 @@ import pytest
 from tests.integration.source_world import KIND, SPACE, Remote, SourceWorld, condition
 
 from tidegate.base.errors import InvalidInput, LimitExceeded, NotFound
-from tidegate.deploy.render import render
+from tidegate.deploy.render import Wish, render
 from tidegate.git import tree
 from tidegate.kinds.objects import key_of
 from tidegate.update.controller import ImageUpdateAutomationController
@@ -100,7 +100,7 @@ async def test_a_link_is_no_file_wherever_it_leads(world, remote, tmp_path):
                 files.read(path)
         for folder in ("up", "whole/etc", "..", "deploy/../.."):
             with pytest.raises((NotFound, InvalidInput)):
-                render(files, folder)
+                render(files, Wish(folder))
 
 
 @pytest.mark.parametrize("resource", ["../../outside.yaml", "/etc/passwd", "out.yaml", "../../../../etc/passwd"])
@@ -111,7 +111,7 @@ async def test_a_kustomization_reads_nothing_outside(world, remote, tmp_path, re
     status = await world.reconcile(key)
     files = await world.trees.open(key, status["artifact"]["revision"])
     with files, pytest.raises((NotFound, InvalidInput)) as raised:
-        render(files, "deploy")
+        render(files, Wish("deploy"))
     assert OUTSIDE not in str(raised.value)
 
 

@@ -233,13 +233,11 @@ async def test_what_is_wrong_in_actions_elsewhere_is_told_before_the_run_at_its_
     composite = "runs:\n  using: composite\n  steps:\n"
     publish(host, "tools/a", {"action.yml": composite + "    - uses: tools/b@main\n    - {run: x}\n"})
     publish(host, "tools/b", {"action.yml": composite + "    - uses: tools/a@main\n    - uses: tools/gone@main\n"})
-    publish(host, "tools/image", {"action.yml": "runs:\n  using: docker\n  image: Dockerfile\n"})
     publish(host, "tools/empty", {"README": "nothing"})
     run = await finish(
         home,
         """
 - uses: tools/a@main
-- uses: tools/image@main
 - uses: tools/empty/path@main
 - uses: tools/a@nowhere
 """,
@@ -247,8 +245,7 @@ async def test_what_is_wrong_in_actions_elsewhere_is_told_before_the_run_at_its_
     said = run["status"]["message"]
     for words in (
         "tools/a/action.yml@main:5:7: a 'run' step of an action needs a 'shell'",
-        "tools/image/action.yml@main:2:10: actions from images are not supported yet",
-        ".github/workflows/ci.yaml:9:15: there is no action.yml in path of tools/empty@main",
+        ".github/workflows/ci.yaml:8:15: there is no action.yml in path of tools/empty@main",
         "has no tag and no branch 'nowhere'",
     ):
         assert words in said, said

@@ -221,7 +221,7 @@ jobs:
   b: {uses: acme/shared/.github/workflows/x.yaml@v1}
   c: {uses: ./.github/workflows/missing.yaml}
 """,
-        called="on: workflow_call\njobs: {a: {runs-on: x, container: node, steps: [{uses: acme/unknown@v1}]}}",
+        called="on: workflow_call\njobs: {a: {runs-on: x, container: {image: node, options: --privileged}, steps: [{uses: acme/unknown@v1}]}}",
     )
     message = run["status"]["message"]
     assert run["status"]["conclusion"] == "failure"
@@ -234,8 +234,8 @@ jobs:
         f"{FOLDER}ci.yaml:4:59: ./{FOLDER}called.yaml has no input 'nope'",
         f"{FOLDER}ci.yaml:5:13: acme/shared/{FOLDER}x.yaml@v1 can't be called: acme/shared is not hosted here",
         f"{FOLDER}ci.yaml:6:13: there is no file {FOLDER}missing.yaml in this commit",
-        f"{FOLDER}called.yaml:2:24: 'container' is not supported yet",
-        f"{FOLDER}called.yaml:2:56: 'acme/unknown@v1' is not built in, and can't be had: acme/unknown is not",
+        "--privileged",
+        f"{FOLDER}called.yaml:2:88: 'acme/unknown@v1' is not built in, and can't be had: acme/unknown is not",
     ):
         assert words in message
 

@@ -112,12 +112,12 @@ def test_a_workflow_that_can_not_be_read_is_named_and_the_others_are_answered(ch
 
 def test_what_would_keep_a_workflow_that_starts_from_running_is_shown_at_its_line(checkout, capsys):
     steps = "jobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: ./act\n      - uses: acme/other@v1\n"
-    checkout.commit("act/action.yml", "runs: {using: docker, image: x}")
+    checkout.commit("act/action.yml", "runs: {using: node12, main: x}")
     checkout.commit(".github/workflows/build.yaml", f"on: push\n{steps}")
     checkout.commit(".github/workflows/other.yaml", f"on: release\n{steps}")
     code, answers, error = asked(capsys, checkout.folder)
     assert (code, [one["runs"] for one in answers]) == (1, [True, False])
-    assert "act/action.yml:1:15: actions from images are not supported yet" in error
+    assert "act/action.yml:1:15: 'node12' is not known here" in error
     assert "other.yaml" not in error
 
 

@@ -44,10 +44,10 @@ BAD = {
     ),
     "a workflow with features that are not there": Bad(
         OTHER,
-        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    services: {db: {image: postgres}}\n"
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    services: {db: {image: postgres, options: --privileged}}\n"
         "    steps:\n      - uses: foo/bar@v1\n",
         (
-            r"other\.yaml:5:\d+: 'services' are not supported yet", r"help: start what the tests need in a step",
+            r"other\.yaml:5:\d+: .*--privileged",
             r"other\.yaml:7:\d+: 'foo/bar@v1' is not built in, and can't be had", r"help: set spec\.actions\.url of",
         ),
     ),
