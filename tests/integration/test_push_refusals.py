@@ -8,7 +8,7 @@ import pytest
 from tests.integration.git_host import PASSWORD, USER, hosting
 from tests.integration.test_update_together import NAMES, SOURCE, World
 
-from tidegate.base.errors import Denied, InvalidInput, Unavailable
+from tidegate.base.errors import Denied, Unavailable
 from tidegate.git.origins import Origins
 from tidegate.git.words import SAID_LIMIT
 

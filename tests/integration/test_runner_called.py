@@ -221,7 +221,8 @@ jobs:
   b: {uses: acme/shared/.github/workflows/x.yaml@v1}
   c: {uses: ./.github/workflows/missing.yaml}
 """,
-        called="on: workflow_call\njobs: {a: {runs-on: x, container: {image: node, options: --privileged}, steps: [{uses: acme/unknown@v1}]}}",
+        called="on: workflow_call\njobs: {a: {runs-on: x, container: {image: node, options: --privileged}, "
+        "steps: [{uses: acme/unknown@v1}]}}",
     )
     message = run["status"]["message"]
     assert run["status"]["conclusion"] == "failure"
