@@ -44,7 +44,8 @@ BAD = {
     ),
     "a workflow with features that are not there": Bad(
         OTHER,
-        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    services: {db: {image: postgres, options: --privileged}}\n"
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n"
+        "    services: {db: {image: postgres, options: --privileged}}\n"
         "    steps:\n      - uses: foo/bar@v1\n",
         (
             r"other\.yaml:5:\d+: .*--privileged",
