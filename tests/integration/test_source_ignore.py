@@ -7,7 +7,7 @@ import pytest
 from tests.integration.source_world import Remote, SourceWorld
 
 from tidegate.base.errors import NotFound
-from tidegate.deploy.render import render
+from tidegate.deploy.render import Wish, render
 from tidegate.source.ignoring import Ignoring
 from tidegate.source.trees import FetchedTrees, LocalTrees
 
@@ -76,7 +76,7 @@ async def test_what_is_left_out_looks_as_if_it_were_not_there(world, remote):
         with pytest.raises(NotFound, match=r"spec.ignore or a .sourceignore leaves it out"):
             files.read("deploy/a.yaml")
         with pytest.raises(NotFound):
-            render(files, "deploy")
+            render(files, Wish("deploy"))
 
 
 async def test_workflows_and_marked_files_stay_to_be_seen(world, remote):
