@@ -231,7 +231,7 @@ async def test_what_is_not_there_is_refused_before_anything_runs(home):
 - run: echo never
 - uses: acme/unknown@v1
 - uses: docker/build-push-action@v6
-  with: {context: ., shm-size: "1g", load: false}
+  with: {context: ., ssh: default, load: false}
 - uses: actions/checkout@v4
   with: {lfs: true}
 """)
@@ -243,7 +243,7 @@ async def test_what_is_not_there_is_refused_before_anything_runs(home):
     assert run["status"]["conclusion"] == "failure"
     assert ".github/workflows/ci.yaml:8:" in message
     assert "'acme/unknown@v1' is not built in, and can't be had: acme/unknown is not hosted here" in message
-    assert "the input 'shm-size' of docker/build-push-action has no effect here" in message
+    assert "the input 'ssh' of docker/build-push-action has no effect here" in message
     assert "the input 'lfs' of actions/checkout" in message
     assert "'load'" not in message
     assert run["status"]["jobs"] == []
