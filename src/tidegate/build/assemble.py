@@ -68,6 +68,13 @@ def assemble(
             layers.append(made.descriptor)
         else:
             config = replace(config, history=(*config.history, replace(line, empty_layer=True)))
+    return finish(request, store, foundation, config, layers)
+
+
+def finish(
+    request: BuildRequest, store: BuildStore, foundation: Foundation, config: ImageConfig, layers: Sequence[Descriptor]
+) -> Built:
+    """The image of a configuration and its layers, which stands on `foundation`: its documents go into the store."""
     annotations = dict(request.annotations)
     if foundation.digest:
         annotations = {BASE_NAME: foundation.name, BASE_DIGEST: foundation.digest} | annotations
@@ -75,10 +82,10 @@ def assemble(
     body = manifest.to_bytes()
     store.put_blob(data)
     store.put_blob(body)
-    descriptor = Descriptor.of(manifest.media_type, body, platform)
+    descriptor = Descriptor.of(manifest.media_type, body, config.platform)
     source = foundation.source
     mountable = {} if source is None else {layer.digest: source for layer in foundation.layers}
-    return Built(platform, descriptor, (manifest.config, *manifest.layers), mountable)
+    return Built(config.platform, descriptor, (manifest.config, *manifest.layers), mountable)
 
 
 def built_from_store(store: BuildStore, platform: Platform, descriptor: Descriptor) -> Built:

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
-from tidegate.base.errors import Conflict, TidegateError
+from tidegate.base.errors import Conflict, TidegateError, Unavailable
 from tidegate.engine.ports import Listing, WatchEvent
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 
 T = TypeVar("T")
-RETRY, LONGEST_RETRY = 0.5, 30.0
+RETRY, ABSENT_RETRY = 0.5, 10.0
 CHECK_EVERY = 1.0
 START_TIMEOUT = 30.0
 Objects = Mapping[str, Sequence[Object]]
@@ -80,15 +80,15 @@ class View:
 
     async def _follow(self, group: str, kind: str) -> None:
         """Until the end of the view: also a kind that is not there, or may not be read, may come to be."""
-        pause = RETRY
         while True:
             try:
                 await self._watch(group, kind, self._found[kind])
             except Conflict:
-                pause = RETRY  # the position is no longer kept: list again
+                continue  # the position is no longer kept: list again
+            except Unavailable:
+                await asyncio.sleep(RETRY)
             except TidegateError:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_RETRY)
+                await asyncio.sleep(ABSENT_RETRY)
 
     async def _watch(self, group: str, kind: str, found: dict[ObjectKey, Object]) -> None:
         listing = await self._reader.list(group, kind)

@@ -19,7 +19,8 @@ from tidegate.engine.ports import Store
 from tidegate.engine.status import REQUESTED_AT
 from tidegate.engine.view import View
 from tidegate.kinds.api_kinds import KINDS
-from tidegate.kinds.conditions import READY
+from tidegate.kinds.common import LabelSelector
+from tidegate.kinds.conditions import READY, is_true
 from tidegate.kinds.objects import Object, ObjectKey, key_of
 from tidegate.kinds.receiver import GROUP, KIND, Receiver, ReceiverResource
 from tidegate.notify.calls import Call, news
@@ -67,7 +68,7 @@ class Hooks:
         """Why a Receiver answers no call now, before the call's body is read; None where it does."""
         if (receiver.get("spec") or {}).get("suspend"):
             return Answer(503, "unable to process request: the receiver is suspended")
-        if not _is_ready(receiver):
+        if not is_true((receiver.get("status") or {}).get("conditions") or [], READY):
             return Answer(503, "unable to process request: the receiver is not ready")
         budget = self._budgets.setdefault(key_of(receiver), _Budget(self._clock.monotonic()))
         wait = budget.take(self._clock.monotonic())
@@ -110,8 +111,10 @@ class Hooks:
         namespace = resource.namespace or namespace
         if resource.name != "*":
             return [ObjectKey(group, resource.kind, namespace, resource.name)]
+        meant = LabelSelector(resource.match_labels)
         found = (await self._store.list(group, resource.kind)).items
-        return [key_of(obj) for obj in found if key_of(obj).namespace == namespace and _has(obj, resource.match_labels)]
+        labelled = [key_of(obj) for obj in found if meant.matches(obj["metadata"].get("labels") or {})]
+        return [key for key in labelled if key.namespace == namespace]
 
     async def _ask(self, key: ObjectKey) -> bool:
         """Whether the object is there."""
@@ -143,16 +146,6 @@ class _Budget:
 def group_of_kind(kind: str) -> str:
     """The group in which Flux has a kind; empty for a kind that Flux does not have."""
     return next((group for group, kinds in KINDS.items() if group.endswith(".fluxcd.io") and kind in kinds), "")
-
-
-def _is_ready(receiver: Object) -> bool:
-    conditions = (receiver.get("status") or {}).get("conditions") or []
-    return any(one.get("type") == READY and one.get("status") == "True" for one in conditions)
-
-
-def _has(obj: Object, labels: Mapping[str, str]) -> bool:
-    present = obj["metadata"].get("labels") or {}
-    return all(present.get(name) == value for name, value in labels.items())
 
 
 def _named(key: ObjectKey) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 from tidegate.base.frozen import frozen
 from tidegate.base.regexp.matcher import any_of
 from tidegate.kinds.alert import ERROR, EVERY, INFO, Alert, EventSource
-from tidegate.kinds.common import mapping
+from tidegate.kinds.common import LabelSelector, mapping
 from tidegate.kinds.objects import Object, ObjectKey, group_of
 
 REVISION, SUMMARY = "revision", "summary"
@@ -104,4 +104,4 @@ def _is_of(source: EventSource, alert: Alert, told: Told, labels: Mapping[str, s
         return False
     if source.name != EVERY:
         return key.name == source.name
-    return all(labels.get(name) == value for name, value in source.match_labels.items())
+    return LabelSelector(source.match_labels).matches(labels)

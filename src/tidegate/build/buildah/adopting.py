@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tidegate.base.errors import InvalidInput
-from tidegate.build.assemble import BASE_DIGEST, BASE_LABEL, BASE_NAME, Built
+from tidegate.build.assemble import BASE_LABEL, Built, finish
 from tidegate.build.bases import Foundation
 from tidegate.build.buildah.command import STUB, is_ours
 from tidegate.build.layering import LEVEL, MTIME
@@ -19,7 +19,6 @@ from tidegate.build.sandboxing.difference import MOMENTARY
 from tidegate.build.store import BuildStore, key_of
 from tidegate.engine.clock import rfc3339
 from tidegate.kinds.platform import Platform
-from tidegate.oci.image import image_manifest
 from tidegate.oci.rewriting import rewrite_layer
 from tidegate.oci.values import Descriptor, History, ImageConfig, Index, Manifest
 
@@ -69,17 +68,7 @@ def adopt_image(
         (*base.history, *_history(config.history[len(base.history) :], created, empty)),
         {name: value for name, value in base.other.items() if name in ("os.version", "os.features")},
     )
-    annotations = dict(request.annotations)
-    if foundation.digest:
-        annotations = {BASE_NAME: foundation.name, BASE_DIGEST: foundation.digest} | annotations
-    document, data = image_manifest(finished, layers, annotations)
-    body = document.to_bytes()
-    store.put_blob(data)
-    store.put_blob(body)
-    source = foundation.source
-    mountable = {} if source is None else {layer.digest: source for layer in foundation.layers}
-    blobs = (document.config, *document.layers)
-    return Built(platform, Descriptor.of(document.media_type, body, platform), blobs, mountable)
+    return finish(request, store, foundation, finished, layers)
 
 
 def _blob(layout: Path, descriptor: Descriptor) -> Path:
